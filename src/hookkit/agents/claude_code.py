@@ -1,0 +1,70 @@
+"""Claude Code. Evidence: docs/agents/claude-code.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from hookkit.agents.contract import AgentContract, Evidence, HookEvent
+
+_MANAGED = Path("/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code")
+
+
+def config_home(env: Mapping[str, str]) -> Path:
+    """``$CLAUDE_CONFIG_DIR`` moves everything that is otherwise in ``~/.claude``."""
+    moved = env.get("CLAUDE_CONFIG_DIR")
+    return Path(moved) if moved else Path(env.get("HOME") or Path.home()) / ".claude"
+
+
+def _user(env: Mapping[str, str], _project: Path) -> Path:
+    return config_home(env) / "settings.json"
+
+
+def _project(_env: Mapping[str, str], project: Path) -> Path:
+    return project / ".claude" / "settings.json"
+
+
+def _local(_env: Mapping[str, str], project: Path) -> Path:
+    return project / ".claude" / "settings.local.json"
+
+
+def _transcripts(env: Mapping[str, str]) -> Path:
+    return config_home(env) / "projects"
+
+
+CONTRACT = AgentContract(
+    name="claude-code",
+    title="Claude Code",
+    program="claude",
+    hook_entry="hookkit_claude_code.py",
+    hook_files=("hookkit_claude_code.py", "hookkit_claude_events.py", "hookkit_recorder.py", "hookkit_tree.py"),
+    # A configured SessionEnd timeout raises the 1.5 s that Claude gives all SessionEnd hooks together.
+    events=(
+        HookEvent("SessionStart", "session_start", 10),
+        HookEvent("UserPromptSubmit", "prompt", 10),
+        HookEvent("PreToolUse", "tool_pre", 10),
+        HookEvent("PostToolUse", "tool_post", 10),
+        HookEvent("PostToolUseFailure", "tool_failure", 10),
+        HookEvent("SubagentStart", "subagent_start", 10),
+        HookEvent("SubagentStop", "subagent_stop", 10),
+        HookEvent("PreCompact", "compact_pre", 10),
+        HookEvent("PostCompact", "compact_post", 10),
+        HookEvent("Stop", "turn_end", 10),
+        HookEvent("StopFailure", "turn_failure", 10),
+        HookEvent("SessionEnd", "session_end", 5),
+    ),
+    timeout_unit="s",
+    config_home=config_home,
+    settings={"user": _user, "project": _project, "local": _local},
+    envelope="claude-settings",
+    comments=False,
+    managed=(_MANAGED / "managed-settings.json", _MANAGED / "managed-settings.d"),
+    session_field="session_id",
+    turn_field="prompt_id",
+    call_field="tool_use_id",
+    trust="The folder's trust dialog, in the interactive program only; hooks need no review of their own.",
+    transcripts=_transcripts,
+    parser="hookkit.capture.claude_code.parser:ClaudeCodeParser",
+    evidence=Evidence("run", "2.1.197", "2026-11-22"),
+)

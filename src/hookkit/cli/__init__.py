@@ -1,0 +1,126 @@
+"""The command line: one module a command, imported when it is called, and the one place where errors become exit codes.
+
+Exit codes: 0 fine, 1 something is wrong, 2 usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+from hookkit import __version__
+from hookkit.errors import HookkitError
+
+# Command -> module of hookkit.cli and the name of the click command in it.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "install": ("install", "command"),
+    "remove": ("remove", "command"),
+    "status": ("status", "command"),
+    "doctor": ("doctor", "command"),
+    "agents": ("agents", "command"),
+    "ingest": ("ingest", "command"),
+    "list": ("list", "command"),
+    "show": ("show", "command"),
+    "exclude": ("exclude", "exclude"),
+    "include": ("exclude", "include"),
+    "prune": ("prune", "command"),
+    "demo": ("demo", "command"),
+    "_ingest-session": ("ingest_session", "command"),
+}
+
+EXAMPLES = """\b
+Examples:
+  hookkit install claude-code    wire Claude Code; every later session is recorded
+  hookkit doctor                 prove that the hooks fire
+  hookkit list                   the recorded sessions
+  hookkit show last              the newest one: turns, calls, gaps
+  hookkit demo                   see it all at once, without an agent
+  hookkit remove claude-code     put the settings back byte for byte
+"""
+
+
+class Commands(click.Group):
+    """A group that imports a command's module only when that command is called: start-up time is a budget."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"hookkit.cli.{module}"), attribute)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, self.get_command(ctx, name)) for name in COMMANDS if not name.startswith("_")]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in rows if command])
+
+
+@click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hookkit")
+def cli() -> None:
+    """The flight recorder for coding agents: every tool call, bound to the git tree before and after it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit. ``arguments`` default to the process's own."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(given))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; give its exit code."""
+    try:
+        result = cli.main(args=list(arguments), prog_name="hookkit", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`hookkit list | head`): not an error, and nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except HookkitError as error:
+        return _refuse(error, as_json="--json" in arguments)
+    except Exception as error:
+        return _unexpected(error, as_json="--json" in arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _refuse(error: HookkitError, as_json: bool) -> int:
+    if as_json:
+        import json
+
+        body = {"code": error.code, "message": error.message, "hint": error.hint}
+        click.echo(json.dumps({"status": "error", "error": body}, ensure_ascii=False))
+    else:
+        click.echo(f"error: {error.message}\n hint: {error.hint}", err=True)
+    return error.exit_code
+
+
+def _unexpected(error: Exception, as_json: bool) -> int:
+    """A defect of ours: keep the traceback in a file and show where, instead of throwing it at the user."""
+    import traceback
+
+    from hookkit import paths
+
+    text = f"hookkit {__version__}, Python {sys.version}\n{traceback.format_exc()}"
+    log = paths.state() / "crash.log"
+    try:
+        paths.private_dir(log.parent)
+        log.write_text(text, encoding="utf-8")
+        where = f"The traceback is in {log}; please report it."
+    except OSError:
+        click.echo(text, err=True)
+        where = "The traceback stands above; please report it."
+    return _refuse(HookkitError("UNEXPECTED", f"hookkit failed: {type(error).__name__}: {error}", where), as_json)

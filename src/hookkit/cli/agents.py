@@ -1,0 +1,48 @@
+"""`hookkit agents`: what hookkit knows of each agent, and how it knows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import Any
+
+import click
+
+from hookkit.agents import AGENTS
+from hookkit.agents.contract import AgentContract
+
+
+@click.command(epilog="\b\nExamples:\n  hookkit agents\n  hookkit agents --json")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one object an agent.")
+def command(as_json: bool) -> None:
+    """The agents hookkit can record, with the version each contract was checked against."""
+    rows = [_row(contract) for contract in AGENTS.values()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        found, evidence = "found" if row["found"] else "not found", row["evidence"]
+        checked = f"checked by {evidence['level']} with {evidence['version']} on {evidence['date']}"
+        click.echo(f"{row['name']:<14} {found:<10} {checked}; {len(row['events'])} events")
+
+
+def _row(contract: AgentContract) -> dict[str, Any]:
+    home = contract.config_home(os.environ)
+    return {
+        "name": contract.name,
+        "title": contract.title,
+        "found": shutil.which(contract.program) is not None or home.is_dir(),
+        "program": shutil.which(contract.program),
+        "config_home": str(home),
+        "events": [event.name for event in contract.events],
+        "scopes": list(contract.settings),
+        "timeout_unit": contract.timeout_unit,
+        "call_id": contract.call_field,
+        "trust": contract.trust,
+        "evidence": {
+            "level": contract.evidence.level,
+            "version": contract.evidence.version,
+            "date": contract.evidence.date,
+        },
+    }

@@ -1,0 +1,134 @@
+"""Bring a worktree whose capture was limited back to whole captures, and drop what killed hooks left behind.
+
+A hook that runs out of its budget writes <git dir>/hookkit/limited.json and from then on captures less. The ingest has
+time: it finds the untracked files that are too large, brings the scratch index up to date without them, and measures
+whether a whole capture is fast enough again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from hookkit import paths
+from hookkit.git.run import GitError, run
+from hookkit.git.worktree import Worktree, find, quoted
+
+_ABANDONED = 60.0  # seconds; a hook lives a few at most
+_FAST_ENOUGH = 1.0  # seconds for one capture: half of the hook's budget
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much untracked content a tree id may cost; ``[capture]`` of config.toml in hookkit's home.
+
+    The limits apply only to a worktree whose whole capture was too slow.
+    """
+
+    max_untracked_file_bytes: int = 32 << 20
+    max_untracked_bytes: int = 1 << 30
+    max_untracked_files: int = 250_000
+
+    @classmethod
+    def load(cls) -> Limits:
+        """The user's limits; defaults for what is missing or is not a whole number."""
+        try:
+            given = tomllib.loads((paths.home() / "config.toml").read_text(encoding="utf-8")).get("capture", {})
+        except (OSError, tomllib.TOMLDecodeError):
+            return cls()
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in given.items() if key in known and type(value) is int})
+
+
+def heal(root: Path) -> None:
+    """Tidy the worktree at ``root`` and lift or refine its limit. Cheap when there is nothing to do."""
+    worktree = find(root)
+    if worktree is None or not worktree.private_dir.is_dir():
+        return
+    _sweep(worktree)
+    limit = worktree.private_dir / "limited.json"
+    if limit.exists():
+        _settle(worktree, limit, Limits.load())
+
+
+def _sweep(worktree: Worktree) -> None:
+    oldest = time.time() - _ABANDONED
+    leftovers = [
+        *worktree.private_dir.glob("index.[0-9]*"),
+        *worktree.private_dir.glob("*.new"),
+        *worktree.objects.glob("tmp_*"),
+        *worktree.objects.glob("??/tmp_*"),
+        *worktree.objects.glob("pack/tmp_*"),
+    ]
+    for path in leftovers:
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < oldest:
+                path.unlink()
+
+
+def _settle(worktree: Worktree, limit: Path, limits: Limits) -> None:
+    large = _large_untracked(worktree, limits)
+    if large is None:
+        return
+    chosen = ["add", "--ignore-errors", "-A", "--", ".", *(f":(exclude,top,literal){path}" for path in large)]
+    with _scratch_lock(worktree) as free:
+        if not free:
+            return
+        extra = {
+            "GIT_INDEX_FILE": str(worktree.private_dir / "index"),
+            "GIT_OBJECT_DIRECTORY": str(worktree.objects),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(worktree.common_dir / "objects"),
+        }
+        try:
+            run(worktree.root, *chosen, extra=extra, timeout=600, check=False)
+            started = time.monotonic()
+            run(worktree.root, *chosen, extra=extra, timeout=600, check=False)
+        except GitError:
+            return
+        if time.monotonic() - started > _FAST_ENOUGH:
+            return
+    if large:
+        stage = limit.with_suffix(".new")
+        stage.write_text(json.dumps({"level": "without", "without": large}) + "\n", encoding="utf-8")
+        stage.replace(limit)
+    else:
+        limit.unlink(missing_ok=True)
+
+
+def _large_untracked(worktree: Worktree, limits: Limits) -> list[str] | None:
+    """Untracked files over the limit; None when what remains is still too much for a tree id per call."""
+    listed = run(worktree.root, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0")[:-1]
+    large: list[str] = []
+    total = 0
+    for name in listed:
+        try:
+            size = os.lstat(os.path.join(os.fsencode(worktree.root), name)).st_size
+        except OSError:
+            continue
+        if size > limits.max_untracked_file_bytes:
+            large.append(os.fsdecode(name))
+        else:
+            total += size
+    too_much = len(listed) > limits.max_untracked_files or total > limits.max_untracked_bytes or len(large) > 500
+    return None if too_much else large
+
+
+@contextlib.contextmanager
+def _scratch_lock(worktree: Worktree) -> Iterator[bool]:
+    """The lock that the hooks take on the scratch index; yields False when a hook has it."""
+    handle = os.open(worktree.private_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield True
+        except BlockingIOError:
+            yield False
+    finally:
+        os.close(handle)
