@@ -1,0 +1,1 @@
+"""Benchmarks anyone can run: `python -m bench` prints one table of ratios, each taken within one run."""

@@ -1,0 +1,207 @@
+"""`python -m bench [--runs N] [--only NAME]... [--no-peer] [--json]`: every budget as a ratio taken in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import peer, repositories, sessions
+from bench.timing import Command, Row, milliseconds, once, versus
+
+SIZES = (20, 10_000, 50_000)
+PEER_PAIRS = {20: 9, 10_000: 3, 50_000: 2}  # its hook takes seconds there
+
+
+class Bench:
+    """What the measurements share: a scratch folder, hookkit installed into it, repositories made once."""
+
+    def __init__(self, scratch: Path, runs: int, with_peer: bool) -> None:
+        self.scratch, self.runs, self.with_peer = scratch, runs, with_peer
+        self.home = scratch / "home"
+        self.home.mkdir()
+        self.settings = self.home / ".claude" / "settings.json"
+        self.env = repositories.clean_environment(self.home, HOOKKIT_HOME=str(self.home / "hk"))
+        self._hookkit("install", "claude-code")
+
+    def _hookkit(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "hookkit", *arguments]
+        subprocess.run(command, env=self.env, cwd=self.scratch, check=True, stdout=subprocess.DEVNULL)
+
+    def repository(self, files: int) -> Path:
+        """The repository of that many files."""
+        folder = self.scratch / f"repository-{files}"
+        return folder if folder.exists() else repositories.make(folder, files)
+
+    def hookkit(self, *arguments: str) -> Command:
+        """A hookkit command line in the scratch home."""
+        return Command([sys.executable, "-m", "hookkit", *arguments], self.env, self.scratch)
+
+
+def hook(bench: Bench) -> Iterator[Row]:
+    """One hook process against its floor, with the worktree untouched and with one file edited before each call."""
+    for files in SIZES:
+        repository = bench.repository(files)
+        for touch in (False, True):
+            for event in ("PreToolUse", "PostToolUse"):
+                ours = repositories.hook(
+                    bench.home, repository, repositories.registered(bench.settings, event), event, touch
+                )
+                floor = repositories.floor(bench.home, repository, touch)
+                ratio, mine, bare = versus(ours, floor, bench.runs, warmup=2)
+                name = f"{event}, {files:,} files, {'one edit' if touch else 'clean'}"
+                yield Row(name, "floor", ratio, "<= 1.5", milliseconds(mine), milliseconds(bare))
+
+
+def hook_against_peer(bench: Bench) -> Iterator[Row]:
+    """The same payload through the hooks of opentraces 0.4.13."""
+    interpreter = peer.python() if bench.with_peer else None
+    if interpreter is None:
+        return
+    home = bench.scratch / "peer-home"
+    settings, hooks = home / "settings.json", home / "hooks"
+    home.mkdir(exist_ok=True)
+    env = repositories.clean_environment(home)
+    setup = ["setup", "claude-code", "--hooks-dir", str(hooks), "--settings-file", str(settings)]
+    subprocess.run([str(interpreter), "-m", "opentraces", *setup], env=env, check=True, capture_output=True)
+    for files, pairs in PEER_PAIRS.items():
+        repository = bench.repository(files)
+        event = "PreToolUse"
+        mine = repositories.registered(bench.settings, event)
+        ours = repositories.hook(bench.home, repository, mine, event, touch=True)
+        theirs = repositories.hook(home, repository, repositories.registered(settings, event), event, touch=True)
+        ratio, a, b = versus(theirs, ours, pairs, warmup=1)
+        budget = {20: ">= 10", 10_000: ">= 100"}.get(files, "")
+        yield Row(
+            f"{event}, {files:,} files, times faster", "opentraces", ratio, budget, milliseconds(b), milliseconds(a)
+        )
+
+
+def session(bench: Bench) -> Iterator[Row]:
+    """A real Claude Code session of fifty calls, with and without hookkit."""
+    from bench.real_session import fifty_calls
+
+    found = fifty_calls(max(3, bench.runs // 3))
+    if found is None:
+        return
+    ratio, with_ms, without_ms, calls = found
+    note = f"{(with_ms - without_ms) / calls:.1f} ms a call"
+    yield Row(f"Claude Code session, {calls} calls", "no hooks", ratio, "<= 50 ms a call", with_ms, without_ms, note)
+
+
+def ingest(bench: Bench) -> Iterator[Row]:
+    """A 20,000-line session from nothing; then ten lines more."""
+    repository = bench.repository(20)
+    projects = bench.home / ".claude" / "projects" / "bench"
+    transcript = sessions.write(projects / f"{repositories.SESSION}.jsonl", 20_000, repository)
+    state = bench.home / "hk"
+
+    def forget() -> None:
+        for path in (*state.glob("traces/*"), *state.glob("state/ingest/*"), *state.glob("index.sqlite*")):
+            path.unlink()
+
+    def grow() -> None:
+        with transcript.open("a", encoding="utf-8") as file:
+            for line in transcript.read_text(encoding="utf-8").splitlines()[-10:]:
+                file.write(line + "\n")
+
+    arguments = ["-m", "hookkit", "_ingest-session", str(transcript), "--project", str(repository), "--settle", "0"]
+    whole = Command([sys.executable, *arguments], bench.env, bench.scratch, before=forget)
+    more = Command([sys.executable, *arguments], bench.env, bench.scratch, before=grow)
+    interpreter = peer.python() if bench.with_peer else None
+    if interpreter:
+        env = repositories.clean_environment(bench.scratch / "peer-ingest")
+        theirs = Command(
+            [str(interpreter), "-m", "opentraces", "_ingest-session", str(transcript), "--project", str(repository)],
+            env, repository,
+        )  # fmt: skip
+        ratio, b, a = versus(theirs, whole, 1, warmup=0)
+        memory = f"{a[0].mebibytes:.0f} MiB against {b[0].mebibytes:.0f} MiB"
+        yield Row(
+            "ingest, 20,000 lines, times faster", "opentraces", ratio, ">= 10", milliseconds(a), milliseconds(b), memory
+        )
+    first, startup = once(whole), once(bench.hookkit("--version"))
+    note = f"{first.mebibytes:.0f} MiB (<= 120)"
+    yield Row(
+        "ingest, 20,000 lines",
+        "--version",
+        first.seconds / startup.seconds,
+        "",
+        first.seconds * 1e3,
+        startup.seconds * 1e3,
+        note,
+    )
+    ratio, a, b = versus(more, whole, 3, warmup=1)
+    yield Row("ingest, ten lines more", "from nothing", ratio, "< 1", milliseconds(a), milliseconds(b))
+
+
+def listing(bench: Bench) -> Iterator[Row]:
+    """`hookkit list` over 5,000 sessions."""
+    store = bench.scratch / "many"
+    command = [sys.executable, "-m", "bench.many_traces", str(store), "5000"]
+    root = Path(__file__).resolve().parent.parent
+    subprocess.run(command, env=bench.env | {"HOOKKIT_HOME": str(store), "PYTHONPATH": str(root)}, check=True)
+    env = bench.env | {"HOOKKIT_HOME": str(store)}
+    ours = Command([sys.executable, "-m", "hookkit", "list", "--json"], env, bench.scratch)
+    ratio, a, b = versus(ours, Command([sys.executable, "-c", "pass"], env, bench.scratch), bench.runs)
+    yield Row("list --json, 5,000 sessions", "python -c pass", ratio, "200 ms", milliseconds(a), milliseconds(b))
+
+
+def startup(bench: Bench) -> Iterator[Row]:
+    """`hookkit --version`."""
+    bare = Command([sys.executable, "-c", "pass"], bench.env, bench.scratch)
+    ratio, a, b = versus(bench.hookkit("--version"), bare, bench.runs)
+    yield Row("--version", "python -c pass", ratio, "60 ms", milliseconds(a), milliseconds(b))
+
+
+MEASUREMENTS = {
+    "hook": hook,
+    "peer": hook_against_peer,
+    "session": session,
+    "ingest": ingest,
+    "list": listing,
+    "startup": startup,
+}
+
+
+def show(rows: Sequence[Row]) -> None:
+    """One table; absolute times depend on the machine, ratios much less."""
+    print(
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; medians of alternating runs\n"
+    )
+    print(f"| {'what':<44} | {'against':<14} | {'ratio':>8} | {'budget':<16} | {'ms':>9} | {'against ms':>10} | note |")
+    print(f"|{'-' * 46}|{'-' * 16}|{'-' * 10}|{'-' * 18}|{'-' * 11}|{'-' * 12}|------|")
+    for row in rows:
+        print(
+            f"| {row.name:<44} | {row.against:<14} | {row.ratio:>8.2f} | {row.budget:<16} | {row.ours_ms:>9.1f}"
+            f" | {row.theirs_ms:>10.1f} | {row.note} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=15, help="alternating pairs of each measurement (default 15)")
+    parser.add_argument("--only", action="append", choices=MEASUREMENTS, help="measure only this (repeatable)")
+    parser.add_argument("--no-peer", action="store_true", help="do not install or run opentraces 0.4.13")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    options = parser.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="hookkit-bench-", ignore_cleanup_errors=True) as scratch:
+        bench = Bench(Path(scratch), options.runs, not options.no_peer)
+        for name in options.only or MEASUREMENTS:
+            print(f"measuring {name} …", file=sys.stderr)
+            rows += MEASUREMENTS[name](bench)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows], indent=2))
+    else:
+        show(rows)
+
+
+if __name__ == "__main__":
+    main()

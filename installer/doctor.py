@@ -1,0 +1,256 @@
+"""Prove that the hooks of an agent work: every check names what it saw, and what to do where it is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from filelock import FileLock, Timeout
+
+from hookkit import git, paths
+from hookkit.agents.contract import AgentContract
+from hookkit.capture.identity import trace_id
+from hookkit.installer import settings_edit
+from hookkit.installer.jsontext import JsonTextError, parse
+from hookkit.installer.rehearsal import Played, Rehearsal
+from hookkit.installer.settings_installer import SettingsHookInstaller
+
+_INGEST_WAIT = 60.0  # seconds
+_SLOW = 1.0  # seconds of one hook in a small repository: something is wrong with the machine or the interpreter
+_LOW_DISK = 256 << 20  # bytes
+_OLDEST_GIT = (2, 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. hint: what to do next; empty where nothing is to be done."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    message: str
+    hint: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """The JSON form (schemas/doctor-report.schema.json)."""
+        return asdict(self)
+
+
+def examine(contract: AgentContract, installer: SettingsHookInstaller, folder: Path) -> Iterator[Check]:
+    """All checks of one agent, as seen from ``folder``; the cheap ones first."""
+    yield _git()
+    state = installer.status()
+    yield from _settings(state, contract)
+    commands = _registered(installer)
+    if commands:
+        yield from prove(contract, commands)
+    yield from _consent(folder)
+    yield _transcripts(contract)
+    yield _disk()
+    yield from _limited(folder)
+    yield from _other_callers(contract, state)
+
+
+def _git() -> Check:
+    hint = f"Install git {_OLDEST_GIT[0]}.{_OLDEST_GIT[1]} or newer; without it no tree id can be taken."
+    try:
+        said = git.run(Path("/"), "--version").decode().split()
+    except git.GitError as error:
+        return Check("git", "failed", error.message, hint)
+    version = said[2] if len(said) > 2 else "unknown"
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    return Check(
+        "git", "ok" if numbers >= _OLDEST_GIT else "failed", f"git {version}", hint if numbers < _OLDEST_GIT else ""
+    )
+
+
+def _settings(state: Mapping[str, object], contract: AgentContract) -> Iterator[Check]:
+    path = state["settings_path"]
+    again = f"hookkit install {contract.name}"
+    present = cast("Mapping[str, bool]", state["entries_present"])
+    if not any(present.values()):
+        yield Check("settings", "failed", f"No hook of hookkit is registered in {path}.", again)
+    elif state["installed"]:
+        yield Check("settings", "ok", f"{len(present)} events are registered in {path}.")
+    for warn in cast("Sequence[Mapping[str, object]]", state["warnings"]):
+        status: Literal["failed", "warning"] = "failed" if warn["blocks"] else "warning"
+        yield Check("settings", status, f"{warn['message']} ({warn['file']}, {warn['path']})", str(warn["hint"]))
+    if state["duplicates"]:
+        yield Check("settings", "warning", f"Registered more than once: {state['duplicates']}.", again)
+
+
+def _registered(installer: SettingsHookInstaller) -> dict[str, str]:
+    """Event -> our registered command, as it stands in the settings."""
+    try:
+        _, text = installer.target.read()
+        entries = settings_edit.entries(parse(text or ""), installer.target.ours)
+    except (JsonTextError, OSError, ValueError):
+        return {}
+    return {e.event: str(e.data["command"]) for e in entries if isinstance(e.data, Mapping) and "command" in e.data}
+
+
+def prove(contract: AgentContract, commands: Mapping[str, str]) -> Iterator[Check]:
+    """Run the registered commands on a recorded session in a scratch repository, as the agent would."""
+    again = f"hookkit install {contract.name}, then hookkit doctor"
+    with tempfile.TemporaryDirectory(prefix="hookkit-doctor-", ignore_cleanup_errors=True) as folder:
+        scratch = Path(folder).resolve()
+        passed_on = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        rehearsal = Rehearsal(contract, scratch)
+        # The hooks keep everything of this rehearsal in a home of its own.
+        played = list(rehearsal.play(commands, passed_on | {"HOOKKIT_HOME": str(scratch / "home")}))
+        yield _fires(played, again)
+        yield _silent(played, again)
+        yield _tree_ids(played, again)
+        yield _fast(played)
+        yield _ingests(rehearsal, scratch / "home", again)
+
+
+def _fires(played: Sequence[Played], hint: str) -> Check:
+    dumb = [step.event for step in played if len(step.lines) != 1]
+    if dumb:
+        return Check(
+            "hooks", "failed", f"No hook line, or more than one, after {', '.join(dict.fromkeys(dumb))}.", hint
+        )
+    return Check("hooks", "ok", f"{len(played)} events of a recorded session gave {len(played)} hook lines.")
+
+
+def _silent(played: Sequence[Played], hint: str) -> Check:
+    loud = [step.event for step in played if step.code or step.output]
+    if loud:
+        return Check("silence", "failed", f"Exit code or output where there must be none: {', '.join(loud)}.", hint)
+    return Check("silence", "ok", "Exit code 0 and not a word each time.")
+
+
+def _tree_ids(played: Sequence[Played], hint: str) -> Check:
+    taken = [
+        (step, line["data"]["trail"]["tree_id"]["hex"])
+        for step in played
+        for line in step.lines
+        if "trail" in line["data"]
+    ]
+    wrong = [step.event for step, tree in taken if tree != step.tree]
+    if wrong or not taken:
+        return Check("tree ids", "failed", f"Not the tree id that git gives: {', '.join(wrong) or 'none taken'}.", hint)
+    return Check("tree ids", "ok", f"{len(taken)} tree ids, each the one that git gives.")
+
+
+def _fast(played: Sequence[Played]) -> Check:
+    slowest = max(played, key=lambda step: step.seconds)
+    median = sorted(step.seconds for step in played)[len(played) // 2]
+    told = f"A hook took {median * 1000:.0f} ms (median), {slowest.seconds * 1000:.0f} ms at most."
+    if median > _SLOW:
+        return Check("speed", "warning", told, "Look at the machine's load, and at the registered interpreter.")
+    return Check("speed", "ok", told)
+
+
+def _ingests(rehearsal: Rehearsal, home: Path, hint: str) -> Check:
+    """The hook at the turn's end started the detached ingest; its trace must hold every call."""
+    trace = home / "traces" / f"{trace_id(rehearsal.contract.name, rehearsal.session_id)}.json"
+    deadline = time.monotonic() + _INGEST_WAIT
+    while time.monotonic() < deadline:
+        if trace.exists():
+            metadata = json.loads(trace.read_bytes())["metadata"]
+            if metadata.get("hook_stop"):
+                calls = len(metadata["hook_pre_tool_use"])
+                _wait_until_idle(home)
+                return Check(
+                    "ingest", "ok", f"The detached ingest made a trace of the session: {calls} calls with both trees."
+                )
+        time.sleep(0.05)
+    log = home / "state" / "ingest.log"
+    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] if log.exists() else []
+    return Check("ingest", "failed", " ".join(["The detached ingest made no trace of the rehearsal.", *said]), hint)
+
+
+def _wait_until_idle(home: Path) -> None:
+    """The ingest of SessionEnd may still run; the scratch folder must not be deleted under it."""
+    for lock in (home / "state" / "ingest").glob("*.lock"):
+        try:
+            with FileLock(lock, timeout=15):
+                pass
+        except Timeout:
+            return
+
+
+def _consent(folder: Path) -> Iterator[Check]:
+    if os.environ.get("HOOKKIT_DISABLE") == "1":
+        yield Check(
+            "consent",
+            "warning",
+            "HOOKKIT_DISABLE=1 is set here: an agent started here is not recorded.",
+            "unset HOOKKIT_DISABLE",
+        )
+    excluded = next((up for up in (folder, *folder.parents) if (up / ".opentraces" / "excluded").exists()), None)
+    if excluded:
+        yield Check(
+            "consent",
+            "warning",
+            f"{excluded} is excluded: nothing below it is recorded.",
+            f"hookkit include {excluded}",
+        )
+
+
+def _transcripts(contract: AgentContract) -> Check:
+    folder = contract.transcripts(os.environ)
+    if not folder.is_dir():
+        return Check("transcripts", "ok", f"{contract.title} has not written a session yet ({folder}).")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        return Check("transcripts", "failed", f"{folder} cannot be read.", f"chmod u+rx {folder}")
+    return Check("transcripts", "ok", f"Sessions of {contract.title} are in {folder}.")
+
+
+def _disk() -> Check:
+    folder = paths.home()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    told = f"{free >> 20:,} MiB are free at {folder}."
+    return (
+        Check("disk", "ok", told)
+        if free > _LOW_DISK
+        else Check("disk", "warning", told, "hookkit prune --older-than 30d")
+    )
+
+
+def _limited(folder: Path) -> Iterator[Check]:
+    try:
+        worktree = git.find(folder)
+    except git.GitError as error:
+        yield Check("worktree", "failed", error.message, error.hint)
+        return
+    if worktree and (worktree.private_dir / "limited.json").exists():
+        message = f"Whole captures of {worktree.root} took too long; what is untracked is left out, or part of it."
+        yield Check("worktree", "warning", message, "Ignore large generated files in git, then: hookkit doctor --fix")
+
+
+def _other_callers(contract: AgentContract, state: Mapping[str, object]) -> Iterator[Check]:
+    """Cursor runs the hooks of ~/.claude/settings.json too, Copilot CLI those of a trusted project."""
+    if contract.name != "claude-code" or not state["installed"]:
+        return
+    home = Path(os.environ.get("HOME") or Path.home())
+    for title, folder in (("Cursor", home / ".cursor"), ("Copilot CLI", home / ".copilot")):
+        if folder.is_dir():
+            yield Check("other agents", "ok", f"{title} may run these hooks too; its lines carry its own name.")
+
+
+def fix(contract: AgentContract, installer: SettingsHookInstaller, folder: Path) -> list[str]:
+    """Put right what can be put right without asking. Returns what was done, one sentence each."""
+    done: list[str] = []
+    if any(cast("Mapping[str, bool]", installer.status()["entries_present"]).values()):
+        result = installer.install()
+        if result.changed:
+            done.append(f"{contract.title}: settings and scripts are as this hookkit writes them.")
+    worktree = git.find(folder)
+    if worktree:
+        limit = worktree.private_dir / "limited.json"
+        before = limit.exists()
+        git.heal(worktree.root)
+        if before and not limit.exists():
+            done.append(f"{worktree.root}: captured whole again.")
+    return done

@@ -1,0 +1,149 @@
+"""Delete what hookkit recorded: traces, state, and what the hooks left in worktrees. Files of others stay."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from hookkit import git, paths
+from hookkit.errors import HookInstallError, HookkitError
+from hookkit.installer import files, record
+
+# Names in the data folder that are ours. $HOOKKIT_HOME may be a folder that holds more than hookkit.
+_DATA = ("traces", "hooks", "index.json", "index.sqlite")
+_IGNORE_ALL = b"*\n"
+# Far more than one line may hold; what comes first tells whose file it is.
+_HEAD_BYTES = 64 * 1024
+
+
+def recorded() -> tuple[Path, ...]:
+    """Everything that ``purge`` would delete now, files and folders, in the order in which it goes."""
+    found = [path for root in _worktrees() for path in _in_worktree(root)]
+    found += (path for name in _DATA if (path := paths.home() / name).exists())
+    return (*found, *([paths.state()] if paths.state().exists() else []))
+
+
+def purge() -> tuple[Path, ...]:
+    """Delete what was recorded; give what went. HookInstallError while installed hooks would go on recording."""
+    refuse_while_installed()
+    doomed = recorded()
+    with files.exclusive():
+        for path in doomed:
+            if path == paths.state():
+                _clear(path, keep="locks")
+            else:
+                _delete(path)
+        for root in _roots(doomed):
+            _drop_sidecar_folders(root)
+    _delete(paths.state())
+    for folder in (paths.state(), paths.home()):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return doomed
+
+
+def refuse_while_installed() -> None:
+    """Raise HookInstallError while a settings file is recorded as running our hooks."""
+    installed = sorted(str(entry.settings) for entry in record.load_all())
+    if installed:
+        raise HookInstallError(
+            "STILL_INSTALLED",
+            f"hookkit is still installed in {', '.join(installed)}, and would go on recording.",
+            "Run `hookkit remove --purge` without naming an agent: it removes all hooks first.",
+        )
+
+
+def _worktrees() -> tuple[Path, ...]:
+    try:
+        lines = (paths.state() / "worktrees").read_bytes().split(b"\n")
+    except OSError:
+        return ()
+    roots = dict.fromkeys(Path(os.fsdecode(line)) for line in lines if line.startswith(b"/"))
+    return tuple(root for root in roots if root.is_dir())
+
+
+def _in_worktree(root: Path) -> Iterator[Path]:
+    yield from _sidecars(root)
+    try:
+        worktree = git.find(root)
+    except HookkitError:
+        return
+    if worktree is None or worktree.root != root.resolve():
+        return
+    for folder in dict.fromkeys((worktree.private_dir, worktree.common_dir / "hookkit")):
+        if folder.is_dir() and not folder.is_symlink():
+            yield folder
+
+
+def _sidecars(root: Path) -> Iterator[Path]:
+    """Sidecar files of ours. A repository can hold links that lead elsewhere: none is followed."""
+    for hooks in _hook_folders(root):
+        for path in sorted(hooks.glob("*.jsonl")):
+            if not path.is_symlink() and path.is_file() and _is_ours(path):
+                yield path
+
+
+def _hook_folders(root: Path) -> Iterator[Path]:
+    base = root / ".opentraces"
+    if base.is_symlink() or not base.is_dir():
+        return
+    for agent in sorted(base.iterdir()):
+        hooks = agent / "hooks"
+        if not agent.is_symlink() and not hooks.is_symlink() and hooks.is_dir():
+            yield hooks
+
+
+def _is_ours(path: Path) -> bool:
+    """Other programs write hook lines into such folders too; only ours always name the agent."""
+    try:
+        with path.open("rb") as stream:
+            lines = stream.read(_HEAD_BYTES).split(b"\n")
+    except OSError:
+        return False
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            if entry["type"] == "opentraces_hook" and isinstance(entry["data"]["agent"], str):
+                return True
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return False
+
+
+def _roots(doomed: tuple[Path, ...]) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(path.parents[3] for path in doomed if path.parent.name == "hooks" and path.suffix))
+
+
+def _drop_sidecar_folders(root: Path) -> None:
+    base = root / ".opentraces"
+    for hooks in list(_hook_folders(root)):
+        files.drop_folders((hooks, hooks.parent))
+    with contextlib.suppress(OSError):
+        ignore = base / ".gitignore"
+        alone = [entry.name for entry in base.iterdir()] == [ignore.name]
+        if alone and not ignore.is_symlink() and ignore.read_bytes() == _IGNORE_ALL:
+            ignore.unlink()
+        base.rmdir()
+
+
+def _clear(folder: Path, keep: str) -> None:
+    for path in list(folder.iterdir()):
+        if path.name != keep:
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise files.unusable(path, error) from error
+    files.step(f"purged {path.name}")

@@ -1,0 +1,150 @@
+"""Play a recorded real session through hook commands, in a scratch repository, the way the agent runs them.
+
+`hookkit doctor` rehearses the registered commands to prove that they fire; `hookkit demo` shows what comes out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hookkit import git
+from hookkit.agents.contract import AgentContract
+
+_SUBAGENT_FOLDER = "subagents"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one event's command did.
+
+    event: the agent's name of it. code: exit code. output: stdout and stderr together. seconds: wall time.
+    lines: the hook lines that appeared. tree: hex tree id of the worktree at that moment, taken without the hooks.
+    """
+
+    event: str
+    code: int
+    output: str
+    seconds: float
+    lines: tuple[Mapping[str, Any], ...]
+    tree: str
+
+
+class Rehearsal:
+    """A scratch repository and transcript, and the recording that is played there."""
+
+    def __init__(self, contract: AgentContract, scratch: Path) -> None:
+        source = files("hookkit.agents") / "recordings" / f"{contract.name}.json"
+        self.contract = contract
+        self.root = scratch / "project"
+        self._recording = json.loads(source.read_text(encoding="utf-8"))
+        self.session_id: str = self._recording["events"][0]["payload"][contract.session_field]
+        self.transcript = scratch / "projects" / "rehearsal" / f"{self.session_id}.jsonl"
+        self.root.mkdir(parents=True)
+        self.transcript.parent.mkdir(parents=True)
+        for name, text in self._recording["files"].items():
+            self._write(name, text)
+        self._git("init", "-q", "-b", "main")
+        self._git("add", "-A")
+        self._git("commit", "-q", "-m", "The project as the session found it")
+        found = git.find(self.root)
+        assert found is not None
+        self.worktree = found
+
+    @property
+    def version(self) -> str:
+        """The version of the agent that was recorded."""
+        return str(self._recording["version"])
+
+    def play(self, commands: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[Played]:
+        """Play the events that have a command, in order. ``environment`` is what the agent would pass on."""
+        for event in self._recording["events"]:
+            for effect in event["effects"]:
+                self._apply(effect)
+            self._grow(event)
+            name = event["payload"]["hook_event_name"]
+            if name in commands:
+                yield self._run(name, commands[name], self._here(event["payload"]), environment)
+        self._grow(self._recording.get("after", {}))
+
+    def _run(self, event: str, command: str, payload: Any, environment: Mapping[str, str]) -> Played:
+        before = self._lines()
+        own = {"CLAUDECODE": "1", "CLAUDE_PROJECT_DIR": str(self.root), "CLAUDE_CODE_SESSION_ID": self.session_id}
+        tree = git.snapshot(self.worktree)
+        started = time.monotonic()
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            input=json.dumps(payload).encode() + b"\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.root,
+            env={**environment, **own},
+            timeout=30,
+            check=False,
+        )
+        seconds = time.monotonic() - started
+        lines = tuple(line for line in self._lines() if line not in before)
+        return Played(event, done.returncode, done.stdout.decode(errors="replace"), seconds, lines, tree)
+
+    def _lines(self) -> list[dict[str, Any]]:
+        sidecar = self.root / ".opentraces" / self.contract.name / "hooks" / f"{self.session_id}.jsonl"
+        texts = [path.read_text(encoding="utf-8") for path in (self.transcript, sidecar) if path.exists()]
+        parsed = [json.loads(line) for text in texts for line in text.splitlines()]
+        return [line for line in parsed if line.get("type") == "opentraces_hook"]
+
+    def _apply(self, effect: Mapping[str, str]) -> None:
+        if "write" in effect:
+            self._write(effect["write"], effect["text"])
+        else:
+            (self.root / effect["delete"]).unlink()
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def _grow(self, event: Mapping[str, Any]) -> None:
+        """Append what the agent had written to its transcripts by then."""
+        self._append(self.transcript, event.get("transcript", []))
+        for name, lines in event.get("subagents", {}).items():
+            folder = self.transcript.with_suffix("") / _SUBAGENT_FOLDER
+            folder.mkdir(parents=True, exist_ok=True)
+            self._append(folder / name, lines)
+
+    def _append(self, path: Path, lines: list[Any]) -> None:
+        if lines:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(_now(self._here(line)), ensure_ascii=False) + "\n" for line in lines)
+
+    def _here(self, value: Any) -> Any:
+        """The recording's placeholders, made paths of this rehearsal."""
+        session_dir = str(self.transcript.with_suffix(""))
+        match value:
+            case str():
+                placed = value.replace("{transcript}", str(self.transcript)).replace("{session_dir}", session_dir)
+                return placed.replace("{root}", str(self.root))
+            case list():
+                return [self._here(item) for item in value]
+            case dict():
+                return {key: self._here(item) for key, item in value.items()}
+            case _:
+                return value
+
+    def _git(self, *arguments: str) -> None:
+        """The recording's own commits need an identity, and none of the user's settings (signing, templates, hooks)."""
+        names = {f"GIT_{who}_{what}": "hookkit" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        git.run(self.root, *arguments, extra=names | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull})
+
+
+def _now(line: dict[str, Any]) -> dict[str, Any]:
+    """The line as if it were written now: its time is compared with that of the hook lines, which are."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return line | {"timestamp": moment} if "timestamp" in line else line

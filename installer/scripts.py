@@ -1,0 +1,170 @@
+"""The hook scripts beside an agent: copied from the package, compared by content, removed only where they are ours."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.resources
+import json
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from hookkit import __version__, paths
+from hookkit.errors import HookInstallError
+from hookkit.installer import files
+
+RUNTIME = "runtime.json"
+_PREFIX = "hookkit_"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSet:
+    """The files that hooks need in ``folder``: every script of the package, shared by all agents, and runtime.json.
+
+    entry: the script that the agent's settings name; the package must hold it.
+    """
+
+    folder: Path
+    entry: str
+    source: Traversable | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names, the entry last of the scripts: what it imports is there before it is."""
+        return tuple(self.wanted())
+
+    def origin(self, name: str) -> str:
+        """Where the content of a file comes from, to be shown."""
+        return "<generated>" if name == RUNTIME else str(self._source() / name)
+
+    def wanted(self) -> dict[str, bytes]:
+        """File name -> content. HookInstallError where the package does not hold a script."""
+        try:
+            scripts = {
+                item.name: item.read_bytes()
+                for item in self._source().iterdir()
+                if item.name.startswith(_PREFIX) and item.name.endswith(".py")
+            }
+            entry = scripts.pop(self.entry)
+        except (OSError, KeyError, ModuleNotFoundError) as error:
+            raise HookInstallError(
+                "MISSING_HOOK_SCRIPT",
+                f"This hookkit has no {self.entry} to install ({error}).",
+                "Install hookkit again: pip install --force-reinstall hookkit.",
+            ) from error
+        return {RUNTIME: runtime(), **dict(sorted(scripts.items())), self.entry: entry}
+
+    def _source(self) -> Traversable:
+        return self.source or importlib.resources.files("hookkit.hooks")
+
+    def check(self) -> None:
+        """Refuse, before anything is written, a folder or a file that cannot be replaced without harm."""
+        files.missing_folders(self.folder)
+        for name in self.names:
+            path = self.folder / name
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise files.unusable(path, error) from error
+            if not stat.S_ISREG(mode):
+                kind = "a link" if stat.S_ISLNK(mode) else "not a regular file"
+                raise HookInstallError(
+                    "SCRIPT_IN_THE_WAY",
+                    f"{path} is {kind}; hookkit does not write through it.",
+                    "Move it away, or choose another folder with --hooks-dir.",
+                )
+
+    def stale(self) -> tuple[str, ...]:
+        """The files that are missing or differ from this version's."""
+        wanted = self.wanted()
+        return tuple(name for name in self.names if not self._same(name, wanted[name]))
+
+    def hashes(self) -> dict[str, str]:
+        """Script name -> SHA-256 of this version's content."""
+        return {name: _hash(data) for name, data in self.wanted().items() if name != RUNTIME}
+
+    def runs_ingest(self) -> bool:
+        """Whether runtime.json is there and the Python that it names for ingest still exists."""
+        try:
+            ingest = json.loads(_read(self.folder / RUNTIME) or b"")["ingest"]
+            return os.access(str(ingest[0]), os.X_OK)
+        except (ValueError, KeyError, IndexError, TypeError):
+            return False
+
+    def write(self) -> None:
+        """Bring every file up to date, each in one step."""
+        wanted = self.wanted()
+        for name, data in wanted.items():
+            if not self._same(name, data):
+                files.replace(self.folder / name, data, mode=_mode(name))
+
+    def remove(self, known: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
+        """Delete our files and what Python compiled of them. Returns those left, because they are not ours.
+
+        known: file name -> hashes of contents that we wrote there, in this version or an earlier one.
+        """
+        wanted = self.wanted()
+        left: list[Path] = []
+        names = dict.fromkeys((*wanted, *known))
+        for name in names:
+            path = self.folder / name
+            content = _read(path)
+            if content is None:
+                if os.path.lexists(path):
+                    left.append(path)
+            elif name == RUNTIME or content == wanted.get(name) or _hash(content) in known.get(name, ()):
+                files.delete(path)
+            else:
+                left.append(path)
+        self._drop_compiled({Path(name).stem for name in names if name.endswith(".py")} - {p.stem for p in left})
+        return tuple(left)
+
+    def _drop_compiled(self, stems: set[str]) -> None:
+        cache = self.folder / "__pycache__"
+        if cache.is_symlink() or not cache.is_dir():
+            return
+        for path in cache.glob("*.pyc"):
+            if path.name.split(".")[0] in stems:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        files.drop_folders((cache,))
+
+    def _same(self, name: str, data: bytes) -> bool:
+        path = self.folder / name
+        return _read(path) == data and stat.S_IMODE(path.lstat().st_mode) == _mode(name)
+
+
+def runtime() -> bytes:
+    """What a hook must know of the hookkit that installed it: how to start ingest, and where its files are."""
+    data = {
+        "version": __version__,
+        "ingest": [sys.executable, "-P", "-m", "hookkit"],
+        "home": str(paths.home()),
+        "state": str(paths.state()),
+    }
+    return (json.dumps(data, indent=1) + "\n").encode()
+
+
+def _mode(name: str) -> int:
+    return 0o600 if name == RUNTIME else 0o755
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    """The content of a regular file, no link followed."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
+        return path.read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,207 @@
+"""The HookInstaller of every agent whose hooks are registered in a JSON settings file; the contract says the rest."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TypeVar
+
+from hookkit import paths
+from hookkit.agents.contract import AgentContract, Scope
+from hookkit.errors import HookInstallError
+from hookkit.installer import files, record, status
+from hookkit.installer.drafts import InstallDraft, RemoveDraft, draft_install, draft_remove
+from hookkit.installer.envelope import Warn
+from hookkit.installer.record import InstallRecord
+from hookkit.installer.result import HookInstallResult, Preview, unified_diff
+from hookkit.installer.target import resolve, users_of
+
+# Somebody who saves the file again within the same millisecond, eight times in a row, is a program gone wild.
+_ATTEMPTS = 8
+
+_Draft = TypeVar("_Draft", InstallDraft, RemoveDraft)
+
+
+class SettingsHookInstaller:
+    """Wires one agent through one settings file.
+
+    contract: which events, which file, which envelope. scope: whose settings. settings_file, hooks_dir: instead of the
+    agent's and hookkit's own places. env: the environment that the paths come from. interpreter: instead of the base
+    interpreter of this Python. source: the folder of the scripts, instead of the package's.
+    Every method raises HookInstallError, with nothing written, where the settings cannot be edited safely.
+    """
+
+    def __init__(
+        self,
+        contract: AgentContract,
+        *,
+        scope: Scope = "user",
+        project: Path | None = None,
+        settings_file: Path | None = None,
+        hooks_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        interpreter: str | None = None,
+        source: Traversable | None = None,
+    ) -> None:
+        refuse_platform(os.name)
+        self.installer_name = contract.name
+        self.target = resolve(
+            contract,
+            scope=scope,
+            project=project,
+            settings_file=settings_file,
+            hooks_dir=hooks_dir,
+            env=env,
+            interpreter=interpreter,
+            source=source,
+        )
+
+    def plan(self) -> list[dict[str, object]]:
+        """Every action that install() would take now (schemas/install-plan.schema.json)."""
+        return [action.to_dict() for action in draft_install(self.target).actions]
+
+    def preview_install(self) -> Preview:
+        """What install() would do, with a diff."""
+        draft = draft_install(self.target)
+        diff = unified_diff(self.target.link, draft.text, draft.edit.text)
+        return Preview(draft.actions, diff, (*draft.warnings, *self.target.outside_warnings()))
+
+    def preview_remove(self) -> Preview:
+        """What remove() would do, with a diff."""
+        draft = draft_remove(self.target.as_recorded())
+        return Preview(draft.actions, unified_diff(self.target.link, draft.text, draft.result), ())
+
+    def install(self) -> HookInstallResult:
+        """Put the hooks in, or put them right. A second call changes nothing."""
+        draft_install(self.target)  # refusals come before the lock, which is a file too
+        with files.exclusive():
+            draft = self._until_done(lambda: draft_install(self.target), self._commit_install)
+        warnings = (*draft.warnings, *self.target.outside_warnings())
+        return HookInstallResult(
+            installer=self.installer_name,
+            action="install",
+            changed=any(action.action != "keep" for action in draft.actions),
+            active=not any(warn.blocks for warn in warnings),
+            events=tuple(self.target.ours.handlers),
+            settings_path=self.target.link,
+            hooks_dir=self.target.folder,
+            actions=draft.actions,
+            warnings=warnings,
+        )
+
+    def remove(self) -> HookInstallResult:
+        """Take out what install() put in, to the byte where nobody edited since; do nothing where nothing is ours."""
+        target = self.target.as_recorded()
+        draft_remove(target)
+        with files.exclusive():
+            draft = self._until_done(lambda: draft_remove(target), self._commit_remove)
+            left = self._remove_scripts(target.folder, draft.known)
+            if draft.known:
+                record.drop(draft.known)
+        return HookInstallResult(
+            installer=self.installer_name,
+            action="remove",
+            changed=any(action.action != "keep" for action in draft.actions),
+            active=False,
+            events=draft.events,
+            settings_path=self.target.link,
+            hooks_dir=target.folder,
+            actions=draft.actions,
+            warnings=tuple(_foreign_script(path) for path in left),
+        )
+
+    def status(self) -> dict[str, object]:
+        """The state of things as they are now, read anew at every call (schemas/install-status.schema.json)."""
+        return status.status(self.target.as_recorded())
+
+    def _until_done(self, decide: Callable[[], _Draft], commit: Callable[[_Draft], bool]) -> _Draft:
+        """Decide and commit, again for as long as somebody changes the settings in between."""
+        for _ in range(_ATTEMPTS):
+            draft = decide()
+            if commit(draft):
+                return draft
+        raise HookInstallError(
+            "SETTINGS_CHANGING",
+            f"{self.target.link} kept changing while it was edited.",
+            "Close what writes to it, then run the same command again.",
+        )
+
+    def _commit_install(self, draft: InstallDraft) -> bool:
+        target = self.target
+        shared = target.scope == "project"
+        try:
+            if draft.record != draft.known:
+                record.save(draft.record)
+            files.make_folders(draft.hook_folders, 0o700)
+            target.scripts.write()
+            if draft.edit.changed:
+                files.make_folders(draft.folders, 0o755 if shared else 0o700)
+                data = draft.edit.text.encode("utf-8", "surrogateescape")
+                mode = 0o644 if shared and draft.text is None else None
+                if not files.replace(draft.found.path, data, mode, expect=draft.found):
+                    return False
+        except HookInstallError:
+            self._back_out(draft)
+            raise
+        if draft.known and draft.known.hooks_dir != target.folder:
+            self._remove_scripts(draft.known.hooks_dir, draft.known)
+        return True
+
+    def _back_out(self, draft: InstallDraft) -> None:
+        """A first install that failed half way leaves nothing; what a later one leaves, the next run puts right."""
+        if draft.known is not None or files.read(draft.found.path).data != draft.found.data:
+            return
+        if draft.hook_folders:
+            self._remove_scripts(self.target.folder, draft.record)
+        files.drop_folders(draft.folders)
+        record.drop(draft.record)
+
+    def _commit_remove(self, draft: RemoveDraft) -> bool:
+        path = draft.found.path
+        if draft.result is None and draft.text is not None:
+            files.step("about to delete the settings")
+            if files.read(path).data != draft.found.data:
+                return False
+            files.delete(path)
+        elif draft.result is not None and draft.result != draft.text:
+            data = draft.result.encode("utf-8", "surrogateescape")
+            if not files.replace(path, data, expect=draft.found):
+                return False
+        if draft.result is None and draft.known:
+            files.drop_folders(draft.known.created_folders)
+        return True
+
+    def _remove_scripts(self, folder: Path, known: InstallRecord | None) -> tuple[Path, ...]:
+        """Delete our scripts in a folder that no other settings file runs them from; give those that are not ours."""
+        target = replace(self.target, hooks_dir=folder)
+        if users_of(folder, target):
+            return ()
+        left = target.scripts.remove(known.scripts if known else {})
+        files.drop_folders((folder,) if folder == paths.hooks() else ())
+        files.drop_folders(known.created_hook_folders if known else ())
+        return left
+
+
+def refuse_platform(name: str) -> None:
+    """Raise HookInstallError on a platform (``os.name``) whose shell the hooks are not made for."""
+    if name == "nt":
+        raise HookInstallError(
+            "WINDOWS_UNSUPPORTED",
+            "hookkit installs hooks on Linux and macOS only; the hook command needs a POSIX shell.",
+            "Run the agent and hookkit inside WSL.",
+        )
+
+
+def _foreign_script(path: Path) -> Warn:
+    return Warn(
+        "SCRIPT_LEFT",
+        str(path),
+        "$",
+        f"{path} is not as hookkit wrote it, so it was left.",
+        f"If you do not need it: rm {shlex.quote(str(path))}",
+        blocks=False,
+    )

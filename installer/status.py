@@ -1,0 +1,123 @@
+"""How an install stands right now: read from the files, never remembered."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+
+from hookkit.errors import HookInstallError
+from hookkit.installer import command, envelope, settings_edit
+from hookkit.installer.envelope import Warn
+from hookkit.installer.jsontext import JsonTextError, parse
+from hookkit.installer.scripts import RUNTIME
+from hookkit.installer.settings_edit import Entry
+from hookkit.installer.target import Target
+
+
+def status(target: Target) -> dict[str, object]:
+    """The machine-readable state (schemas/install-status.schema.json).
+
+    installed: every event is registered and what it runs exists. active: the agent will really run it.
+    stale: events whose entry is not what this hookkit would write. duplicates: events registered more than once.
+    """
+    entries, warnings, settings_exists = _settings(target)
+    present = {event: any(e.event == event for e in entries) for event in target.ours.handlers}
+    counts = Counter(e.event for e in entries)
+    unready = set(target.scripts.stale()) - {RUNTIME}
+    scripts_current = not unready and target.scripts.runs_ingest()
+    interpreters = sorted({e.command.interpreter for e in entries}) or [target.interpreter]
+    interpreter_ok = all(command.interpreter_works(interpreter) for interpreter in interpreters)
+    scripts_present = {name: (target.folder / name).is_file() for name in target.scripts.names}
+    stale = [event for event in dict.fromkeys(e.event for e in entries) if not _exact(entries, event)]
+    installed = all(present.values()) and all(scripts_present.values()) and interpreter_ok
+    warnings += _own_warnings(target, present, stale, scripts_current, interpreters, interpreter_ok)
+    return {
+        "installer": target.contract.name,
+        "title": target.contract.title,
+        "scope": target.scope,
+        "installed": installed,
+        "active": installed and not any(warn.blocks for warn in warnings),
+        "agent_dir_exists": target.contract.config_home(target.env).is_dir(),
+        "agent_program": shutil.which(target.contract.program, path=target.env.get("PATH")),
+        "settings_path": str(target.link),
+        "settings_exists": settings_exists,
+        "entries_present": present,
+        "commands": sorted({_command(e) for e in entries}),
+        "hooks_dir": str(target.folder),
+        "script_paths": {name: str(target.folder / name) for name in target.scripts.names},
+        "scripts_present": scripts_present,
+        "scripts_current": scripts_current,
+        "interpreter": interpreters[0],
+        "interpreter_ok": interpreter_ok,
+        "duplicates": sorted(event for event, count in counts.items() if count > 1),
+        "stale": stale,
+        "recorded": target.record() is not None,
+        "warnings": [warn.to_dict() for warn in warnings],
+    }
+
+
+def _settings(target: Target) -> tuple[tuple[Entry, ...], list[Warn], bool]:
+    """The entries of ours, what keeps them from running, and whether the settings file exists."""
+    warnings: list[Warn] = []
+    entries: tuple[Entry, ...] = ()
+    exists = False
+    try:
+        found, text = target.read()
+        exists = found.data is not None
+        doc = parse(text or "")
+        entries = settings_edit.entries(doc, target.ours)
+        warnings += envelope.warnings(target.contract, target.link, doc)
+    except JsonTextError as error:
+        refusal = envelope.corrupt(target.link, error)
+        exists = True
+        warnings.append(_refused(target, refusal))
+    except HookInstallError as refusal:
+        exists = target.link.exists()
+        warnings.append(_refused(target, refusal))
+    policy = envelope.managed_refusal(target.contract)
+    return entries, [*warnings, *([policy] if policy else []), *target.outside_warnings()], exists
+
+
+def _refused(target: Target, refusal: HookInstallError) -> Warn:
+    return Warn(refusal.code, str(target.link), "$", refusal.message, refusal.hint, blocks=True)
+
+
+def _exact(entries: tuple[Entry, ...], event: str) -> bool:
+    return [e.exact for e in entries if e.event == event] == [True]
+
+
+def _command(entry: Entry) -> str:
+    return str(entry.data.get("command", "")) if isinstance(entry.data, Mapping) else ""
+
+
+def _own_warnings(
+    target: Target,
+    present: Mapping[str, bool],
+    stale: list[str],
+    scripts_current: bool,
+    interpreters: list[str],
+    interpreter_ok: bool,
+) -> list[Warn]:
+    if not any(present.values()) and not stale:
+        return []
+    file = str(target.link)
+    again = f"hookkit install {target.contract.name}"
+    if target.scope is None:
+        again += f" --settings-file {file}"
+    elif target.scope != "user":
+        again += f" --scope {target.scope}"
+    found: list[Warn] = []
+    missing = [event for event, there in present.items() if not there]
+    if missing:
+        found.append(Warn("ENTRY_MISSING", file, "$.hooks", f"Not registered: {', '.join(missing)}.", again, False))
+    if stale:
+        message = f"Not as this hookkit writes it: {', '.join(stale)}."
+        found.append(Warn("ENTRY_STALE", file, "$.hooks", message, again, False))
+    if not scripts_current:
+        message = f"The scripts in {target.folder} are missing or not those of this hookkit."
+        found.append(Warn("SCRIPTS_STALE", str(target.folder), "$", message, again, False))
+    if not interpreter_ok:
+        message = f"The registered Python is gone: {', '.join(interpreters)}."
+        found.append(Warn("INTERPRETER_GONE", file, "$.hooks", message, again, True))
+    return found

@@ -1,0 +1,62 @@
+"""`hookkit doctor`: prove that the hooks of each installed agent fire."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hookkit import agents
+
+_MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
+
+
+@click.command(epilog="\b\nExamples:\n  hookkit doctor\n  hookkit doctor claude-code --json\n  hookkit doctor --fix")
+@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@click.option("--fix", is_flag=True, help="Put right what can be put right, then check again.")
+@click.option("--scope", type=click.Choice(["user", "project", "local"]), default="user", show_default=True)
+@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
+@click.option("--settings-file", type=click.Path(dir_okay=False, path_type=Path), help="Another settings file.")
+@click.option("--hooks-dir", type=click.Path(file_okay=False, path_type=Path), help="Another folder of scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    names: tuple[str, ...],
+    fix: bool,
+    scope: Any,
+    project: Path | None,
+    settings_file: Path | None,
+    hooks_dir: Path | None,
+    as_json: bool,
+) -> int:
+    """Prove that the hooks fire: run the registered commands on a recorded session and look at what comes out.
+
+    Without AGENT every agent that has hooks of hookkit is examined. Exit code 1 if a check failed.
+    """
+    from hookkit.installer import doctor
+    from hookkit.installer.settings_installer import SettingsHookInstaller
+
+    folder = (project or Path.cwd()).resolve()
+    report: list[dict[str, Any]] = []
+    for contract in [agents.get(name) for name in names] or list(agents.AGENTS.values()):
+        installer = SettingsHookInstaller(
+            contract, scope=scope, project=folder, settings_file=settings_file, hooks_dir=hooks_dir
+        )
+        done = doctor.fix(contract, installer, folder) if fix else []
+        if not as_json:
+            click.echo(contract.title)
+            for sentence in done:
+                click.echo(f"  fixed  {sentence}")
+        checks = []
+        for check in doctor.examine(contract, installer, folder):
+            checks.append(check)
+            if not as_json:
+                click.echo(f"  {_MARKS[check.status]}  {check.name:<12} {check.message}")
+                if check.hint:
+                    click.echo(f"        {'':<12} hint: {check.hint}")
+        report.append({"agent": contract.name, "fixed": done, "checks": [check.to_dict() for check in checks]})
+    healthy = all(check["status"] != "failed" for row in report for check in row["checks"])
+    if as_json:
+        click.echo(json.dumps({"healthy": healthy, "agents": report}, indent=2))
+    return 0 if healthy else 1

@@ -1,0 +1,93 @@
+"""`hookkit remove`: put an agent's settings back as they were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hookkit.agents import AGENTS, get
+from hookkit.agents.contract import Scope
+
+if TYPE_CHECKING:
+    from hookkit.installer import SettingsHookInstaller
+
+EXAMPLES = """\b
+Examples:
+  hookkit remove                          every hook of hookkit, wherever it was installed
+  hookkit remove claude-code              those of one agent
+  hookkit remove claude-code --dry-run    show the diff, change nothing
+  hookkit remove --purge                  also delete all that was recorded
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@click.option("--scope", type=click.Choice(["user", "project", "local"]), help="Only the settings of this scope.")
+@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
+@click.option("--settings-file", type=click.Path(path_type=Path), help="Only this settings file.")
+@click.option("--hooks-dir", type=click.Path(path_type=Path), help="Where the hook scripts are.")
+@click.option("--purge", is_flag=True, help="Also delete the traces, and all that the hooks left in worktrees.")
+@click.option("--dry-run", is_flag=True, help="Show the diff and every action; change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    names: tuple[str, ...],
+    scope: Scope | None,
+    project: Path | None,
+    settings_file: Path | None,
+    hooks_dir: Path | None,
+    purge: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take the hooks out again, byte for byte where nobody else has edited the settings since.
+
+    Without --scope and --settings-file, from every settings file that they were put into.
+    """
+    from hookkit.installer import purge as purging
+    from hookkit.installer import report
+
+    installers = _installers(names, scope, project, settings_file, hooks_dir)
+    # All previews come first: where one file refuses, none is changed.
+    previews = [(installer, installer.preview_remove()) for installer in installers]
+    if dry_run:
+        report.show_previews(previews, as_json, purging.recorded() if purge else ())
+        return
+    results = [installer.remove() for installer in installers]
+    purged = purging.purge() if purge else ()
+    if as_json:
+        body: dict[str, object] = {"status": "ok", "results": [result.to_dict() for result in results]}
+        if purge:
+            body["purged"] = [str(path) for path in purged]
+        click.echo(json.dumps(body, indent=2))
+        return
+    report.show_remove(results)
+    if purge:
+        report.show_purge(purged)
+
+
+def _installers(
+    names: tuple[str, ...],
+    scope: Scope | None,
+    project: Path | None,
+    settings_file: Path | None,
+    hooks_dir: Path | None,
+) -> list[SettingsHookInstaller]:
+    from hookkit.installer import get_hook_installers, record
+
+    factories = get_hook_installers()
+    chosen = [get(name).name for name in dict.fromkeys(names)] or list(AGENTS)
+    if scope or settings_file:
+        return [
+            factories[name](scope=scope or "user", project=project, settings_file=settings_file, hooks_dir=hooks_dir)
+            for name in chosen
+        ]
+    found: list[SettingsHookInstaller] = []
+    for name in chosen:
+        # A project's settings may hold hooks that somebody else put there: only those that are recorded here count.
+        own = factories[name](project=project, hooks_dir=hooks_dir)
+        known = [e.settings for e in record.load_all() if e.agent == name and e.settings != own.target.link.resolve()]
+        found += [own, *(factories[name](settings_file=p, project=project, hooks_dir=hooks_dir) for p in known)]
+    return found
