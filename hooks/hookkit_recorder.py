@@ -13,11 +13,11 @@ Shared by all agents; what differs is in the agent's own module (`hookkit_<agent
 Nothing here may fail loudly: a hook is invisible. Standard library only.
 """
 
-import json
 import os
 import select
 import time
 
+import hookkit_json
 import hookkit_tree
 
 STDIN_WAIT = 1.0  # seconds without a byte after which a payload counts as complete
@@ -111,12 +111,9 @@ def _read_stdin():
 
 def _payload(raw):
     """(payload, limitations): the JSON object on stdin; what can be saved of it when it is none."""
+    text = hookkit_json.decode(raw)
     try:
-        text = raw.decode(json.detect_encoding(raw))
-    except UnicodeDecodeError:
-        text = raw.decode("utf-8", "replace")
-    try:
-        value = json.loads(text.lstrip("\ufeff"), strict=False)
+        value = hookkit_json.loads(text)
         if isinstance(value, dict):
             return value, []
     except (ValueError, RecursionError):
@@ -136,11 +133,7 @@ def _string_after(text, key):
     rest = text[at + len(key) :].lstrip()
     if not rest.startswith(":"):
         return None
-    try:
-        value, _ = json.JSONDecoder(strict=False).raw_decode(rest[1:].lstrip()[:4096])
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, str) else None
+    return hookkit_json.string_at(rest[1:].lstrip()[:4096])
 
 
 def _worktree_of_call(agent, payload):
@@ -155,10 +148,14 @@ def _runtime():
     """What the installer wrote beside the scripts: how to start the ingest, and where the user's state is."""
     try:
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime.json"), encoding="utf-8") as file:
-            found = json.load(file)
-        return found if isinstance(found, dict) else {}
+            found = hookkit_json.loads(file.read())
     except (OSError, ValueError):
-        return {}
+        found = None
+    runtime = found if isinstance(found, dict) else {}
+    home = os.environ.get("HOOKKIT_HOME")
+    if home and os.path.isabs(home):  # the user's word, as for the command line
+        runtime.update(home=home, state=os.path.join(home, "state"))
+    return runtime
 
 
 def _remember(runtime, root):
@@ -206,9 +203,9 @@ def _cut_data(data, over, kept):
 def _dump(event, moment, data):
     record = {"type": "opentraces_hook", "event": event, "timestamp": moment, "data": data}
     try:
-        return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate: escape instead
-        return json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        return hookkit_json.dumps(record).encode() + b"\n"
+    except UnicodeEncodeError:  # a lone surrogate
+        return hookkit_json.dumps(record, escape=True).encode() + b"\n"
 
 
 def cut(value, over, kept, depth=0):

@@ -4,10 +4,11 @@ The id is the one that `git add -A && git write-tree` gives on a copy of the use
 in <git dir>/hookkit and stays warm between calls; objects go to <common git dir>/hookkit/objects. Standard library only.
 """
 
-import json
 import os
 import select
 import time
+
+import hookkit_json
 
 BUDGET = 2.0  # seconds for one capture; past it the agent is not kept waiting
 STALE_LOCK = 10.0  # seconds; no capture lives longer than its budget, so an older index.lock has no owner
@@ -215,7 +216,7 @@ def _level(worktree):
     if not text:
         return "all", []
     try:
-        limit = json.loads(text)
+        limit = hookkit_json.loads(text)
         level, without = limit["level"], limit.get("without", [])
         if level in ("without", "tracked", "off") and all(isinstance(path, str) for path in without):
             return level, without
@@ -226,7 +227,7 @@ def _level(worktree):
 
 def _give_up(worktree, level):
     """Capture less from now on, and drop what the killed git left behind."""
-    _replace(worktree.private + "/limited.json", json.dumps({"level": level}).encode() + b"\n")
+    _replace(worktree.private + "/limited.json", hookkit_json.dumps({"level": level}).encode() + b"\n")
     for folder in (worktree.objects, worktree.objects + "/pack"):
         try:
             for name in os.listdir(folder):

@@ -38,7 +38,13 @@ CONTRACT = AgentContract(
     title="Claude Code",
     program="claude",
     hook_entry="hookkit_claude_code.py",
-    hook_files=("hookkit_claude_code.py", "hookkit_claude_events.py", "hookkit_recorder.py", "hookkit_tree.py"),
+    hook_files=(
+        "hookkit_claude_code.py",
+        "hookkit_claude_events.py",
+        "hookkit_json.py",
+        "hookkit_recorder.py",
+        "hookkit_tree.py",
+    ),
     # A configured SessionEnd timeout raises the 1.5 s that Claude gives all SessionEnd hooks together.
     events=(
         HookEvent("SessionStart", "session_start", 10),
