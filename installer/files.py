@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hookkit.errors import HookInstallError
 # No agent reads settings of this size; a file that grew to it is not one to load and edit.
 MAX_BYTES = 8 * 1024 * 1024
 _LOCK_SECONDS = 60.0
-_STAGE = re.compile(r"\.(?P<name>.+)\.hookkit-(?P<pid>[0-9]+)-[0-9a-f]{16}\.tmp")
+_STAGE = re.compile(r"\..+\.hookkit-(?P<pid>[0-9]+)-[0-9a-f]{16}\.tmp")
 
 
 def step(name: str) -> None:
@@ -80,7 +80,6 @@ def replace(path: Path, data: bytes, mode: int | None = None, expect: Found | No
     """
     stage = path.with_name(f".{path.name}.hookkit-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        _sweep(path)
         _stage(stage, path, data, mode)
         step(f"staged {path.name}")
         if expect is not None and read(path).data != expect.data:
@@ -124,15 +123,14 @@ def _copy_attributes(path: Path, descriptor: int) -> None:
                 os.setxattr(descriptor, name, os.getxattr(path, name))
 
 
-def _sweep(path: Path) -> None:
-    """Delete what a killed run staged for this file."""
-    for entry in os.scandir(path.parent):
-        found = _STAGE.fullmatch(entry.name)
-        if not found or found["name"] != path.name or not entry.is_file(follow_symlinks=False):
-            continue
-        if int(found["pid"]) != os.getpid() and not _alive(int(found["pid"])):
-            with contextlib.suppress(OSError):
-                os.unlink(entry.path)
+def sweep(folders: Iterable[Path]) -> None:
+    """Delete what killed runs staged in these folders."""
+    for folder in set(folders):
+        with contextlib.suppress(OSError):
+            for entry in list(os.scandir(folder)):
+                found = _STAGE.fullmatch(entry.name)
+                if found and entry.is_file(follow_symlinks=False) and not _alive(int(found["pid"])):
+                    os.unlink(entry.path)
 
 
 def _alive(pid: int) -> bool:

@@ -65,7 +65,12 @@ def text_hash(text: str) -> str:
 def location(agent: str, settings: Path) -> Path:
     """The file that holds the record of one agent's settings file."""
     key = hashlib.sha256(f"{agent}\0{settings}".encode("utf-8", "surrogateescape")).hexdigest()
-    return paths.state() / "installs" / f"{key[:32]}.json"
+    return folder() / f"{key[:32]}.json"
+
+
+def folder() -> Path:
+    """Where records are kept."""
+    return paths.state() / "installs"
 
 
 def load(agent: str, settings: Path) -> InstallRecord | None:
@@ -75,8 +80,7 @@ def load(agent: str, settings: Path) -> InstallRecord | None:
 
 def load_all() -> tuple[InstallRecord, ...]:
     """Every record, in a stable order."""
-    folder = paths.state() / "installs"
-    found = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    found = sorted(folder().glob("*.json")) if folder().is_dir() else []
     return tuple(record for path in found if (record := _load(path)) is not None)
 
 

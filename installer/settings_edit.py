@@ -223,15 +223,15 @@ def _by_array(spots: list[_Spot]) -> Iterator[tuple[Value, list[int]]]:
 def _cut_empty(text: str, path: tuple[str, ...]) -> str:
     """Take out the container at ``path`` if nothing is in it, not even a comment."""
     doc = parse(text)
-    parent, at, value = None, 0, doc.root
+    parent, at, value, start = None, 0, doc.root, 0
     for key in path:
         member = value.member(key) if value is not None and value.kind == "object" else None
         if value is None or member is None:
             return text
-        parent, at, value = value, value.children.index(member), member.value
-    if value is None or value.children or value.scalar is not None or doc.comments_in(value.start, value.end):
+        parent, at, value, start = value, value.children.index(member), member.value, member.start
+    if value is None or value.children or value.kind not in ("object", "array"):
         return text
-    if value.kind not in ("object", "array"):
+    if doc.comments_in(start or value.start, value.end):
         return text
     if parent is None:
         return text[: value.start].rstrip(" \t\r\n") + text[value.end :].strip(" \t\r\n")

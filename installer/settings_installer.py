@@ -120,6 +120,8 @@ class SettingsHookInstaller:
 
     def _until_done(self, decide: Callable[[], _Draft], commit: Callable[[_Draft], bool]) -> _Draft:
         """Decide and commit, again for as long as somebody changes the settings in between."""
+        places = (files.follow(self.target.link).parent, self.target.as_recorded().folder, record.folder())
+        files.sweep(places)
         for _ in range(_ATTEMPTS):
             draft = decide()
             if commit(draft):

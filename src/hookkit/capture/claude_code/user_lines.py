@@ -1,0 +1,178 @@
+"""User lines: prompts, slash commands, results of tool calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hookkit.capture.claude_code import prompts
+from hookkit.capture.record import new_step, observation
+from hookkit.capture.values import count, micros
+
+if TYPE_CHECKING:
+    from hookkit.capture.claude_code.fold import SessionFold
+
+_MOST_ERROR = 300  # characters of an error that go into Observation.error; the whole is in its content
+
+
+def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) -> None:
+    """Take in one line of type ``user``."""
+    if not fold.is_new(number, entry):
+        return
+    stamp = fold.note(number, entry)
+    message = entry.get("message")
+    if not isinstance(message, Mapping):
+        fold.counts["malformed_lines"] += 1
+        return
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else []
+    results = [block for block in blocks if isinstance(block, dict) and block.get("type") == "tool_result"]
+    for block in results:
+        take_result(fold, number, block, entry.get("toolUseResult"), stamp)
+    texts = prompts.texts(content)
+    stream = fold.streams[number]
+    if any(prompts.kind(text) == "interrupted" for text in texts):
+        stream.last = "interrupted"
+    elif entry.get("isCompactSummary") is True:
+        if stream.compactions:
+            stream.compactions[-1]["summary"] = "\n".join(texts)
+    elif not results:
+        _read_texts(fold, number, entry, texts, stamp, line)
+
+
+def _read_texts(
+    fold: SessionFold, number: int, entry: Mapping[str, Any], texts: list[str], stamp: str | None, line: int
+) -> None:
+    stream = fold.streams[number]
+    kinds = [prompts.kind(text) for text in texts]
+    if "command" in kinds:
+        start_command(fold, number, entry, texts[kinds.index("command")], stamp, line)
+    elif "local_output" in kinds:
+        settle_command(fold, number, own=False)
+    elif entry.get("isMeta") is True:
+        if "caveat" in kinds:
+            stream.pending = {"caveat": entry.get("uuid")}
+        elif stream.pending and "name" in stream.pending:
+            _read_body(fold, number, entry, "\n".join(texts), line)
+    elif entry.get("isVisibleInTranscriptOnly") is not True:
+        own = [text for text, kind in zip(texts, kinds, strict=True) if kind == "prompt" and text.strip()]
+        if own:
+            settle_command(fold, number, own=False)
+            add_prompt(fold, number, "\n".join(own), stamp, "user_prompt")
+
+
+def add_prompt(fold: SessionFold, number: int, text: str, stamp: str | None, source: str) -> None:
+    """Add a step for what the user (or, in a subagent's stream, the calling agent) asked for."""
+    stream = fold.streams[number]
+    step = new_step("user", stamp)
+    step["content"] = text
+    stream.cells.append(fold.cells.append(step))
+    stream.turns += 1
+    stream.last, stream.last_stop, stream.last_failed = "prompt", None, False
+    # A bare command says nothing of the task; a later prompt in words does.
+    if stream.first_prompt is None or (stream.prompt_source == "bare_command" and source != "bare_command"):
+        stream.first_prompt, stream.prompt_source = text, source
+
+
+def start_command(
+    fold: SessionFold, number: int, entry: Mapping[str, Any], text: str, stamp: str | None, line: int
+) -> None:
+    """Keep a command wrapper until the next lines show whether a prompt came out of it."""
+    stream = fold.streams[number]
+    caveat = (stream.pending or {}).get("caveat")
+    settle_command(fold, number, own=False)
+    command = prompts.command(text)
+    found = {
+        "name": command.name,
+        "message": command.message,
+        "args": command.args,
+        "timestamp": stamp,
+        "uuid": entry.get("uuid") if isinstance(entry.get("uuid"), str) else None,
+        "line": line,
+    }
+    stream.commands.append(found)
+    # Commands that Claude Code answers itself follow a caveat; they never reach the model.
+    if caveat is None or caveat != entry.get("parentUuid"):
+        stream.pending = dict(found)
+
+
+def settle_command(fold: SessionFold, number: int, *, own: bool) -> None:
+    """Decide about the waiting command: ``own`` makes its arguments a prompt."""
+    stream = fold.streams[number]
+    pending, stream.pending = stream.pending, None
+    if own and pending and "name" in pending:
+        args = str(pending["args"])
+        text = args or f"/{pending['name']}"
+        add_prompt(fold, number, text, pending["timestamp"], "slash_command" if args else "bare_command")
+
+
+def _read_body(fold: SessionFold, number: int, entry: Mapping[str, Any], text: str, line: int) -> None:
+    stream = fold.streams[number]
+    pending = dict(stream.pending or {})
+    folder = prompts.skill_folder(text)
+    settle_command(fold, number, own=True)
+    name = str(pending["name"])
+    linked = entry.get("parentUuid") is not None and entry.get("parentUuid") == pending["uuid"]
+    if folder is None or not (linked or folder.rstrip("/").rpartition("/")[2] == name.rpartition(":")[2]):
+        return
+    stream.skills.append(
+        {
+            "name": name,
+            "source": "claude_slash_command",
+            "command_name": f"/{name}",
+            "command_message": pending["message"],
+            "args": pending["args"],
+            "timestamp": pending["timestamp"],
+            "uuids": [uuid for uuid in (pending["uuid"], entry.get("uuid")) if isinstance(uuid, str)],
+            "lines": [pending["line"], line],
+            "skill_folder": folder,
+        }
+    )
+
+
+def take_result(fold: SessionFold, number: int, block: Mapping[str, Any], detail: object, stamp: str | None) -> None:
+    """Attach the result of a tool call to the step of the call; keep it for later if the call is still to come."""
+    call_id = block.get("tool_use_id")
+    if not isinstance(call_id, str) or not call_id:
+        fold.counts["malformed_results"] += 1
+        return
+    failed = block.get("is_error") is True
+    text = "\n".join(prompts.texts(block.get("content")))
+    fields = detail if isinstance(detail, Mapping) else {}
+    if isinstance(fields.get("agentId"), str):
+        fold.spawned.setdefault(str(fields["agentId"]), call_id)
+    call = fold.calls.get(call_id)
+    result = [text, failed, stamp, _duration(fields)]
+    if call is None:
+        fold.early.setdefault(f"{number} {call_id}", result)
+    elif call.stream == number and call.state == "open":
+        attach(fold, number, call_id, result)
+    else:
+        fold.counts["orphan_results"] += 1
+
+
+def attach(fold: SessionFold, number: int, call_id: str, result: list[Any]) -> None:
+    """Write a result ([text, failed, time, duration in ms or None]) into the step of its call."""
+    text, failed, stamp, duration = result
+    call = fold.calls[call_id]
+    call.state = "failed" if failed else "ok"
+    call.result_us = micros(stamp)
+    error = text.removeprefix("<tool_use_error>").removesuffix("</tool_use_error>").strip() if failed else None
+    step = fold.cells.open(call.cell)
+    step["observations"].append(observation(call_id, text, (error or "error")[:_MOST_ERROR] if failed else None))
+    stream = fold.streams[number]
+    stream.last, stream.last_failed = "result", failed
+    for tool_call in step["tool_calls"]:
+        if tool_call["tool_call_id"] == call_id:
+            tool_call["duration_ms"] = fold.durations.get(call_id, duration)
+            if error is not None and prompts.is_denial(error):
+                stream.denials.append(
+                    {"tool_call_id": call_id, "tool": tool_call["tool_name"], "timestamp": stamp, "message": error}
+                )
+
+
+def _duration(fields: Mapping[str, Any]) -> int | None:
+    for key in ("durationMs", "totalDurationMs", "duration_ms"):
+        if isinstance(fields.get(key), (int, float)):
+            return count(int(fields[key])) or None
+    return None

@@ -1,0 +1,206 @@
+"""Indexes the hook lines of one session, wherever they were written, under the keys of the capture contract.
+
+Lines come from the transcript and from sidecars, in any order, and a hook that is registered twice writes a call
+twice. What is kept depends on the lines alone: of two lines about the same moment of the same call the one with a
+trail wins, then the earlier one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hookkit.capture.record import canonical
+from hookkit.capture.values import count, micros, widen
+
+_HEX = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_CALL_ID = re.compile(r"[!-~]{1,256}")
+_POST_KEYS = ("file_path", "start_line", "end_line", "content_hash", "confidence", "capture_status")
+_OURS = ("ranges", "duration_ms", "error", "is_interrupt")
+_POST = ("PostToolUse", "PostToolUseFailure")
+_STOP = ("Stop", "StopFailure")
+
+
+@dataclass(slots=True)
+class Row:
+    """Where an entry stands: its time, the worktree its tree id is of ("" without a tree id), its canonical text, and
+    its limitations, joined by spaces."""
+
+    us: int
+    root: str
+    text: bytes
+    limitations: str = ""
+
+    def better(self, other: Row) -> bool:
+        return (not self.root, self.us, self.text) < (not other.root, other.us, other.text)
+
+
+class HookIndex:
+    """The hook lines of one session.
+
+    pre, post: tool call id -> entry. events: all other boundaries, as (event, Row).
+    durations: tool call id -> milliseconds. head: commit that was checked out at the first line, as (us, hex).
+    """
+
+    def __init__(self, agent: str, session_id: str) -> None:
+        self.agent = agent
+        self.session_id = session_id
+        self.pre: dict[str, Row] = {}
+        self.post: dict[str, Row] = {}
+        self.events: list[tuple[str, Row]] = []
+        self.durations: dict[str, int] = {}
+        self.cut: dict[str, None] = {}  # calls whose tool_input still has cut strings
+        self.agents: dict[str, str] = {}  # tool call id -> agent id
+        self.first: list[Any] = []  # [us, worktree root, head or None] of the earliest line with a trail
+        self.span: list[Any] = []
+        self.counts: Counter[str] = Counter()
+        self._known: set[bytes] = set()
+
+    def add(self, line: Mapping[str, Any], *, owned: bool) -> str | None:
+        """Take in one line; gives the id of the call whose entry or duration changed.
+
+        owned: the line stands in a file that is this session's alone, so it may leave out the session id.
+        """
+        data, event, stamp = line.get("data"), line.get("event"), line.get("timestamp")
+        moment = micros(stamp)
+        if not isinstance(data, Mapping) or not isinstance(event, str) or not isinstance(stamp, str) or moment is None:
+            self.counts["malformed_hook_lines"] += 1
+            return None
+        session = data.get("session_id")
+        if session != self.session_id and not (session is None and owned):
+            self.counts["hook_lines_of_other_sessions"] += 1
+            return None
+        if data.get("agent", self.agent) != self.agent:
+            self.counts["hook_lines_of_foreign_callers"] += 1
+            return None
+        if event == "PreToolUse" or event in _POST:
+            return self._add_call(event, data, stamp, moment)
+        self._add_event(event, data, stamp, moment)
+        return None
+
+    def _add_call(self, event: str, data: Mapping[str, Any], stamp: str, moment: int) -> str | None:
+        call_id = data.get("tool_call_id", data.get("tool_use_id"))
+        tool = data.get("tool")
+        if not isinstance(call_id, str) or not _CALL_ID.fullmatch(call_id) or not isinstance(tool, str):
+            self.counts["malformed_hook_lines"] += 1
+            return None
+        trail = self._trail(data, moment)
+        self.span = widen(self.span, moment, stamp)
+        entry: dict[str, Any] = {"timestamp": stamp, "tool": tool, "trail": trail}
+        entry |= {key: data[key] for key in ("turn_id", "agent_id") if isinstance(data.get(key), str)}
+        if isinstance(data.get("agent_id"), str):
+            self.agents[call_id] = str(data["agent_id"])
+        limitations = _names(data.get("limitations"))
+        if event == "PreToolUse":
+            given = data.get("tool_input")
+            entry["tool_input"] = given if isinstance(given, Mapping) else {}
+            entry["event"] = event
+            slots = self.pre
+            entry |= {"limitations": limitations} if limitations else {}
+            if has_cut(entry["tool_input"]):
+                self.cut[call_id] = None
+        else:
+            entry |= {key: data.get(key) for key in _POST_KEYS} | {key: data[key] for key in _OURS if key in data}
+            entry["limitations"] = limitations
+            if entry["capture_status"] is None and entry["content_hash"] is not None:
+                entry["capture_status"] = "captured"  # opentraces 0.4.13 leaves it out where all is well
+            entry["event"] = event
+            slots = self.post
+            if count(data.get("duration_ms")):
+                self.durations[call_id] = max(self.durations.get(call_id, 0), count(data["duration_ms"]))
+        row = Row(moment, trail["worktree_root"] if trail else "", canonical(entry), " ".join(limitations))
+        old = slots.get(call_id)
+        if old is not None:
+            self.counts["duplicate_hook_lines"] += 1
+        if old is None or row.better(old):
+            slots[call_id] = row
+        return call_id
+
+    def _add_event(self, event: str, data: Mapping[str, Any], stamp: str, moment: int) -> None:
+        entry = {key: value for key, value in data.items() if key not in ("agent", "trail")}
+        trail = self._trail(data, moment)
+        self.span = widen(self.span, moment, stamp)
+        entry |= {"timestamp": stamp, "event": event[:64], "trail": trail, "session_id": self.session_id}
+        limitations = " ".join(_names(data.get("limitations")))
+        row = Row(moment, trail["worktree_root"] if trail else "", canonical(entry), limitations)
+        if row.text in self._known:
+            self.counts["duplicate_hook_lines"] += 1
+            return
+        self._known.add(row.text)
+        self.events.append((event[:64], row))
+
+    def _trail(self, data: Mapping[str, Any], moment: int) -> dict[str, Any] | None:
+        trail = data.get("trail")
+        if not isinstance(trail, Mapping) or not trail:
+            return None
+        root, tree, head = trail.get("worktree_root"), _oid(trail.get("tree_id")), _oid(trail.get("git_head"))
+        if not isinstance(root, str) or not root or tree is None:
+            self.counts["malformed_trails"] += 1
+            return None
+        first = [moment, root, head["hex"] if head else None]
+        if not self.first or (first[0], first[1]) < (self.first[0], self.first[1]):
+            self.first = first
+        return {"worktree_root": root, "tree_id": tree, "git_head": head}
+
+    def limitations(self) -> Mapping[str, int]:
+        """Limitation -> how many of the lines that were kept carry it."""
+        rows = (*self.pre.values(), *self.post.values(), *(row for _, row in self.events))
+        return Counter(name for row in rows for name in row.limitations.split())
+
+    def dump(self) -> tuple[dict[str, Any], list[bytes]]:
+        """The state as JSON, and the texts it refers to by their order."""
+        rows = [*self.pre.values(), *self.post.values(), *(row for _, row in self.events)]
+        state = {
+            "pre": {key: [row.us, row.root, row.limitations] for key, row in self.pre.items()},
+            "post": {key: [row.us, row.root, row.limitations] for key, row in self.post.items()},
+            "events": [[event, row.us, row.root, row.limitations] for event, row in self.events],
+            "durations": self.durations,
+            "cut": list(self.cut),
+            "agents": self.agents,
+            "first": self.first,
+            "span": self.span,
+            "counts": self.counts,
+        }
+        return state, [row.text for row in rows]
+
+    def load(self, state: Mapping[str, Any], texts: list[bytes]) -> None:
+        """Go on from what ``dump`` gave."""
+        source = iter(texts)
+        self.pre = {key: Row(us, root, next(source), why) for key, (us, root, why) in state["pre"].items()}
+        self.post = {key: Row(us, root, next(source), why) for key, (us, root, why) in state["post"].items()}
+        self.events = [(event, Row(us, root, next(source), why)) for event, us, root, why in state["events"]]
+        self._known = {row.text for _, row in self.events}
+        self.durations = state["durations"]
+        self.cut = dict.fromkeys(state["cut"])
+        self.agents = state["agents"]
+        self.first = state["first"]
+        self.span = state["span"]
+        self.counts = Counter(state["counts"])
+
+
+def has_cut(value: object) -> bool:
+    """Whether a tool input holds a string that the hook cut."""
+    if isinstance(value, Mapping):
+        return is_cut(value) or any(has_cut(item) for item in value.values())
+    return isinstance(value, list) and any(has_cut(item) for item in value)
+
+
+def is_cut(value: object) -> bool:
+    """Whether ``value`` stands for a long string: its start, its length in characters, the hash of its UTF-8."""
+    return isinstance(value, Mapping) and value.keys() == {"cut", "length", "sha256"}
+
+
+def _names(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _oid(value: object) -> dict[str, str] | None:
+    if not isinstance(value, Mapping):
+        return None
+    algo, digits = value.get("algo"), value.get("hex")
+    if algo not in ("sha1", "sha256") or not isinstance(digits, str) or not _HEX.fullmatch(digits):
+        return None
+    return {"algo": str(algo), "hex": digits}

@@ -1,0 +1,185 @@
+"""Reads what is new of a session into its trace. One ingest per session at a time; a later one supersedes.
+
+Order of the writes: trace, index, state. A crash between any two leaves a state that is older than the trace, and the
+next run reads the difference again: the same lines always give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from filelock import FileLock, Timeout
+
+from hookkit import agents, paths
+from hookkit.capture import state
+from hookkit.capture.files import FileChangedError, OutOfOrderError
+from hookkit.capture.identity import is_session_id, trace_id
+from hookkit.capture.record import Record
+from hookkit.capture.registry import get_parser
+from hookkit.capture.session import FoldingParser, Session, worktree
+from hookkit.capture.settle import settle
+from hookkit.errors import HookkitError
+from hookkit.store.files import replace_file, trace_path
+from hookkit.store.index import Index
+from hookkit.store.summary import summarise
+
+Status = Literal["stored", "unchanged", "empty", "busy", "excluded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of one session. lines: how many were new; summary: of the trace as it is now, if it was written."""
+
+    status: Status
+    trace_id: str
+    session_id: str
+    agent: str
+    transcript: Path
+    lines: int = 0
+    summary: dict[str, Any] | None = None
+
+
+def ingest_session(
+    transcript: Path, project: Path | None = None, *, agent: str = "claude-code", wait: bool = False
+) -> Ingested:
+    """Bring the trace of one session up to date.
+
+    transcript: need not exist; hook lines in sidecars are enough for a trace. project: the worktree the session
+    belongs to. wait: first wait until the agent has written all of the turn that just ended. Sessions below the
+    quality threshold are kept as well, see ``quality``. HookkitError if the path names no session.
+    """
+    parser = cast(FoldingParser, get_parser(agent))
+    transcript = transcript.absolute()
+    session_id = parser.session_id_from_path(transcript)
+    if not is_session_id(session_id):
+        raise HookkitError(
+            "NOT_A_SESSION", f"{transcript} is not named like a session.", "Give the path of a transcript, <id>.jsonl."
+        )
+    trace = trace_id(agent, session_id)
+    base = Ingested("busy", trace, session_id, agent, transcript)
+    if os.environ.get("HOOKKIT_DISABLE") == "1" or (project is not None and is_excluded(project)):
+        return _with(base, "excluded")
+    folder = paths.private_dir(state.folder())
+    request, lock = folder / f"{trace}.request", FileLock(folder / f"{trace}.lock", mode=0o600)
+    result = base
+    request.touch(mode=0o600)
+    while request.exists():
+        # Whoever holds the lock looks for requests after letting go of it, so ours is not lost.
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return result
+        try:
+            while request.exists():
+                request.unlink(missing_ok=True)
+                if wait:
+                    settle(transcript)
+                result = _ingest(parser, base, project)
+        finally:
+            lock.release()
+    return result
+
+
+def ingest_project(project: Path) -> Iterator[Ingested]:
+    """Bring every session of a project up to date, those of which only sidecars are left included."""
+    from hookkit.capture.registry import discover_project_sessions
+
+    root = worktree(str(project.absolute()))
+    seen = set()
+    for agent, transcript in discover_project_sessions(root):
+        seen.add((agent, transcript.stem))
+        yield ingest_session(transcript, root, agent=agent)
+    for agent in agents.AGENTS:
+        for sidecar in sorted((root / ".opentraces" / agent / "hooks").glob("*.jsonl")):
+            if (agent, sidecar.stem) not in seen and is_session_id(sidecar.stem):
+                yield ingest_session(_missing_transcript(agent, sidecar.stem), root, agent=agent)
+
+
+def ingest_all() -> Iterator[Ingested]:
+    """Bring every session up to date that an agent keeps on this machine or a known worktree has hook lines of."""
+    seen = set()
+    for agent in agents.AGENTS:
+        for transcript in get_parser(agent).discover_sessions(agents.get(agent).transcripts(os.environ)):
+            seen.add((agent, transcript.stem))
+            if is_session_id(transcript.stem):
+                yield ingest_session(transcript, agent=agent)
+    with contextlib.suppress(OSError):
+        for line in dict.fromkeys((paths.state() / "worktrees").read_bytes().splitlines()):
+            for result in ingest_project(Path(os.fsdecode(line))):
+                if (result.agent, result.session_id) not in seen:
+                    yield result
+
+
+def is_excluded(folder: Path) -> bool:
+    """Whether the user switched capture off for ``folder`` or one above it."""
+    return any(os.path.lexists(up / ".opentraces" / "excluded") for up in (folder, *folder.parents))
+
+
+def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Ingested:
+    session = _resumed(parser, base, project)
+    lines = -1
+    if session is not None:
+        with contextlib.suppress(OutOfOrderError, FileChangedError):
+            lines = session.read()
+            if lines == 0 and trace_path(base.trace_id).exists():
+                return _with(base, "unchanged")
+    if session is None or lines < 0:
+        session = Session(parser, base.session_id, base.transcript, project)
+        lines = session.read()
+    record = session.record()
+    if record is None:
+        return _with(base, "empty", lines=lines)
+    root = Path(record.metadata["project"]) if record.metadata["project"] else None
+    if root is not None and is_excluded(root):
+        return _with(base, "excluded")
+    summary = _store(record)
+    state.save(base.trace_id, *session.dump())
+    if root is not None:
+        _heal(root)
+    return _with(base, "stored", lines=lines, summary=summary)
+
+
+def _resumed(parser: FoldingParser, base: Ingested, project: Path | None) -> Session | None:
+    """The session as the last ingest left it; None if there is nothing to go on from."""
+    saved = state.load(base.trace_id)
+    if saved is None:
+        return None
+    session = Session(parser, base.session_id, base.transcript, project)
+    try:
+        session.load(*saved)
+    except (FileChangedError, LookupError, TypeError, ValueError, AttributeError):
+        return None
+    return session
+
+
+def _store(record: Record) -> dict[str, Any]:
+    trace = record.head["trace_id"]
+    summary = summarise({**record.head, "metadata": record.metadata})
+    paths.private_dir(paths.traces())
+    found = replace_file(trace_path(trace), record.text())
+    with Index() as index:
+        index.put(trace, found, summary)
+    return summary
+
+
+def _heal(root: Path) -> None:
+    """Let the git room put captures of this worktree right; a trace never depends on it."""
+    with contextlib.suppress(Exception):
+        from hookkit.git import heal
+
+        heal(root)
+
+
+def _missing_transcript(agent: str, session_id: str) -> Path:
+    """A path that stands for a transcript the agent did not keep."""
+    folder = agents.get(agent).transcripts(os.environ)
+    return folder / "missing" / f"{session_id}.jsonl"
+
+
+def _with(base: Ingested, status: Status, lines: int = 0, summary: dict[str, Any] | None = None) -> Ingested:
+    return Ingested(status, base.trace_id, base.session_id, base.agent, base.transcript, lines, summary)

@@ -1,0 +1,177 @@
+"""One session while it is read: its agent's fold, its hook lines, and how far each file was read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from hookkit import __version__, paths
+from hookkit.capture.assembly import Assembly
+from hookkit.capture.build import build
+from hookkit.capture.cells import Cells
+from hookkit.capture.files import FileChangedError, Progress
+from hookkit.capture.hook_lines import HookIndex
+from hookkit.capture.hook_session import assemble_hooks
+from hookkit.capture.identity import is_session_id
+from hookkit.capture.record import Record
+
+HOOK_LINE = "opentraces_hook"
+# A state that other code wrote is thrown away: reading everything again is always right.
+VERSION = f"{__version__}/1"
+
+
+class Fold(Protocol):
+    """What an agent's transcript lines are folded into; see ``claude_code.fold`` for the rules it keeps."""
+
+    durations: Mapping[str, int]
+    cells: Cells
+    cwds: list[str]
+
+    def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None: ...
+
+    def set_duration(self, call_id: str) -> None: ...
+
+    def dump(self) -> dict[str, Any]: ...
+
+    def load(self, state: Mapping[str, Any], cells: list[bytes]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a session. file: "" for the transcript itself, else the id of the agent it belongs to."""
+
+    file: str
+    path: Path
+
+
+class FoldingParser(Protocol):
+    """What ingest needs of a parser, besides the contract."""
+
+    agent_name: str
+
+    def session_id_from_path(self, session_path: Path) -> str: ...
+
+    def new_fold(self, session_id: str) -> Fold: ...
+
+    def subagent_sources(self, session_path: Path, fold: Any) -> Iterable[Source]:
+        """The files of the session's subagents, in the order in which they are to be read."""
+        ...
+
+    def assemble(self, session_path: Path, fold: Any) -> Assembly: ...
+
+
+class Session:
+    """A session of one agent; reads what is new and gives the record of all."""
+
+    def __init__(self, parser: FoldingParser, session_id: str, transcript: Path, project: Path | None) -> None:
+        self.parser = parser
+        self.session_id = session_id
+        self.transcript = transcript
+        self.project = project
+        self.hooks = HookIndex(parser.agent_name, session_id)
+        self.fold = parser.new_fold(session_id)
+        self.fold.durations = self.hooks.durations
+        self.progress: dict[str, Progress] = {}
+
+    def read(self) -> int:
+        """Read what is new in every file of the session; gives the number of lines that were new."""
+        new = self._read_file(Source("", self.transcript))
+        for source in self.parser.subagent_sources(self.transcript, self.fold):
+            new += self._read_file(source)
+        for path in self._sidecars():
+            new += self._read_file(Source("", path), sidecar=True)
+        return new
+
+    def read_suffix(self, byte_offset: int) -> None:
+        """Read the transcript alone, from an offset; for callers that keep offsets of their own."""
+        self.progress[str(self.transcript)] = Progress(offset=byte_offset)
+        self._read_file(Source("", self.transcript))
+
+    def errors(self) -> list[str]:
+        """Why the record must not be exported; empty means clean."""
+        found = (self.progress[key].error(Path(key).name) for key in sorted(self.progress))
+        return [error for error in found if error is not None]
+
+    def record(self) -> Record | None:
+        """The record of all that was read; None if there is neither a prompt nor a tool call."""
+        assembly = self.parser.assemble(self.transcript, self.fold)
+        if not assembly.steps:
+            assembly = assemble_hooks(self.hooks)
+        if not assembly.steps:
+            return None
+        skipped: Counter[str] = Counter()
+        for progress in self.progress.values():
+            skipped.update(progress.skipped)
+        project = self._project(assembly)
+        return build(assembly, self.hooks, project=project, skipped=dict(skipped), errors=self.errors())
+
+    def _read_file(self, source: Source, sidecar: bool = False) -> int:
+        key = str(source.path)
+        if not source.path.is_file():
+            return 0
+        progress = self.progress.setdefault(key, Progress())
+        before = progress.line
+        for entry, line in progress.read(source.path):
+            if entry.get("type") == HOOK_LINE:
+                changed = self.hooks.add(entry, owned=True)
+                if changed is not None:
+                    self.fold.set_duration(changed)
+            elif sidecar:
+                self.hooks.counts["malformed_hook_lines"] += 1
+            else:
+                self.fold.feed(source.file, entry, line)
+        return progress.line - before
+
+    def _project(self, assembly: Assembly) -> str | None:
+        if self.project is not None:
+            return str(self.project)
+        return str(worktree(assembly.cwd)) if assembly.cwd else None
+
+    def _sidecars(self) -> list[Path]:
+        """Where hooks leave the lines of this session that do not go into its transcript."""
+        if not is_session_id(self.session_id):
+            return []
+        roots = {str(self.project)} if self.project else set()
+        roots |= {row.root for row in (*self.hooks.pre.values(), *self.hooks.post.values()) if row.root}
+        roots |= {str(worktree(cwd)) for cwd in self.fold.cwds}
+        name = Path(self.parser.agent_name, "hooks", f"{self.session_id}.jsonl")
+        return [paths.state() / "sidecars" / name, *(Path(root, ".opentraces") / name for root in sorted(roots))]
+
+    def dump(self) -> tuple[dict[str, Any], list[bytes]]:
+        """The state as JSON, and the texts it refers to by their order."""
+        hooks, hook_texts = self.hooks.dump()
+        cells = self.fold.cells.texts()
+        state = {
+            "version": VERSION,
+            "session": self.session_id,
+            "cells": len(cells),
+            "fold": self.fold.dump(),
+            "hooks": hooks,
+            "progress": {key: progress.to_json() for key, progress in self.progress.items()},
+        }
+        return state, cells + hook_texts
+
+    def load(self, state: Mapping[str, Any], texts: list[bytes]) -> None:
+        """Go on from what ``dump`` gave; raises ``files.FileChangedError`` if a file is no longer what was read."""
+        if state["version"] != VERSION or state["session"] != self.session_id:
+            raise FileChangedError(state["version"])
+        progress = {key: Progress(**fields) for key, fields in state["progress"].items()}
+        for key, one in progress.items():
+            one.check(Path(key))
+        self.progress = progress
+        self.hooks.load(state["hooks"], texts[state["cells"] :])
+        self.fold.load(state["fold"], texts[: state["cells"]])
+        self.fold.durations = self.hooks.durations
+
+
+def worktree(folder: str) -> Path:
+    """The worktree root above ``folder``, or the folder itself."""
+    from hookkit.git.worktree import worktree_root
+
+    try:
+        return worktree_root(Path(folder)) or Path(folder)
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return Path(folder)

@@ -1,0 +1,91 @@
+"""`hookkit ingest`: read sessions into traces by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hookkit.errors import HookkitError, UsageError
+
+if TYPE_CHECKING:
+    from hookkit.capture.ingest import Ingested
+
+_EPILOG = """\b
+Examples:
+  hookkit ingest                     every session of this project
+  hookkit ingest --all               every session of every agent on this machine
+  hookkit ingest ~/.claude/projects/-home-me-app/0a2f….jsonl
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("sources", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Sessions of DIR.")
+@click.option("--all", "everything", is_flag=True, help="All sessions of all agents.")
+@click.option("--agent", default="claude-code", show_default=True, help="Whose sessions the PATHs are.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a session.")
+def command(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str, as_json: bool) -> int:
+    """Read sessions into traces: those in PATH, those of a project (default: this one), or all.
+
+    The hooks do this at the end of every turn; this is for sessions from before, or after a crash. Reading a session
+    again changes nothing. PATH is a transcript or a folder of transcripts.
+    """
+    if (bool(sources) + bool(project) + everything) > 1:
+        raise UsageError(
+            "TOO_MANY_SOURCES", "PATH, --project and --all exclude each other.", "Give one of them, or none."
+        )
+    counts: dict[str, int] = {}
+    for result in _results(sources, project, everything, agent):
+        counts[result.status] = counts.get(result.status, 0) + 1
+        if as_json:
+            click.echo(json.dumps(_body(result), ensure_ascii=False))
+        elif result.status != "unchanged":
+            click.echo(_line(result))
+    if not as_json:
+        found = ", ".join(f"{number} {status}" for status, number in counts.items())
+        click.echo(found or "No session was found. `hookkit ingest --all` looks in every project.")
+    return 0
+
+
+def _results(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str) -> Iterator[Ingested]:
+    from hookkit.capture import ingest
+
+    if everything:
+        yield from ingest.ingest_all()
+    elif sources:
+        for path in sources:
+            for transcript in _transcripts(path, agent):
+                yield ingest.ingest_session(transcript, agent=agent)
+    else:
+        yield from ingest.ingest_project(project or Path())
+
+
+def _transcripts(path: Path, agent: str) -> list[Path]:
+    from hookkit.capture.registry import get_parser
+
+    found = list(get_parser(agent).discover_sessions(path)) if path.is_dir() else [path]
+    if not found:
+        raise HookkitError("NO_SESSIONS", f"There is no session in {path}.", "Give a transcript, or a folder of them.")
+    return found
+
+
+def _body(result: Ingested) -> dict[str, object]:
+    return {
+        "status": result.status,
+        "trace_id": result.trace_id,
+        "session_id": result.session_id,
+        "agent": result.agent,
+        "transcript": str(result.transcript),
+        "new_lines": result.lines,
+    }
+
+
+def _line(result: Ingested) -> str:
+    from hookkit.store.plain import plain
+
+    title = (result.summary or {}).get("title")
+    return f"{result.status:<9} {result.trace_id[:8]}  {plain(str(title or result.session_id))}"

@@ -1,0 +1,50 @@
+"""`hookkit show`: one recorded session."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from hookkit.errors import HookkitError
+
+_EPILOG = """\b
+Examples:
+  hookkit show last
+  hookkit show last~2 --json | jq .metrics
+  hookkit show 5e0c51f4
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("ref", default="last")
+@click.option("--json", "as_json", is_flag=True, help="Print the TraceRecord.")
+def command(ref: str, as_json: bool) -> int:
+    """Show one session: its turns, its calls with their tree ids, and what changed outside of them.
+
+    REF is the start of a trace id or of a session id, `last`, or `last~2` for the one two before.
+    """
+    from hookkit.store.files import trace_path
+    from hookkit.store.index import Index
+    from hookkit.store.refs import resolve
+
+    with Index().sync() as index:
+        trace_id = resolve(index, ref)
+    path = trace_path(trace_id)
+    try:
+        content = path.read_bytes()
+        record = None if as_json else json.loads(content)
+    except (OSError, ValueError) as error:
+        raise HookkitError(
+            "UNREADABLE_TRACE", f"{path} cannot be read: {error}.", "`hookkit ingest --all` writes it again."
+        ) from error
+    if record is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+        return 0
+    from hookkit.views import show
+
+    for line in show.render(record):
+        click.echo(line)
+    return 0

@@ -1,0 +1,185 @@
+"""The summary index: a SQLite file that any process can build again from the trace files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hookkit import paths
+from hookkit.store.files import trace_path
+from hookkit.store.summary import summarise
+
+_VERSION = 1
+_TABLE = """
+CREATE TABLE traces (
+    trace_id TEXT PRIMARY KEY, session_id TEXT, agent TEXT, project TEXT, activity INTEGER,
+    mtime_ns INTEGER, size INTEGER, summary TEXT
+);
+CREATE INDEX by_activity ON traces (activity DESC, trace_id);
+CREATE INDEX by_session ON traces (session_id);
+"""
+_BUSY = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trace of the index. summary: JSON text; "" if the trace file cannot be read."""
+
+    trace_id: str
+    session_id: str
+    summary: str
+
+
+class Index:
+    """An open index in step with the trace files. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._db = _open(index_path())
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def sync(self) -> Index:
+        """Bring the rows in step with the files: new and changed ones are read, vanished ones dropped."""
+        try:
+            self._sync()
+        except sqlite3.OperationalError:
+            pass  # busy: the rows are right the next time
+        except sqlite3.DatabaseError:  # damaged where opening it did not look
+            self._db.close()
+            _delete(index_path())
+            self._db = _open(index_path())
+            self._sync()
+        return self
+
+    def _sync(self) -> None:
+        known = {row[0]: row[1:] for row in self._db.execute("SELECT trace_id, mtime_ns, size FROM traces")}
+        changed = []
+        for trace_id, found in _files():
+            if known.pop(trace_id, None) != (found.st_mtime_ns, found.st_size):
+                changed.append((trace_id, found))
+        if not changed and not known:
+            return
+        with self._db:
+            for trace_id, found in changed:
+                self._put(trace_id, found, _read(trace_id))
+            self._db.executemany("DELETE FROM traces WHERE trace_id = ?", [(trace_id,) for trace_id in known])
+
+    def put(self, trace_id: str, found: os.stat_result, summary: Mapping[str, Any]) -> None:
+        """Keep the summary of a trace file that was just written."""
+        with contextlib.suppress(sqlite3.Error), self._db:  # whatever it is, the next sync reads the file
+            self._put(trace_id, found, summary)
+
+    def rows(
+        self, *, project: str | None = None, agent: str | None = None, since_us: int | None = None, limit: int = 0
+    ) -> Iterator[Row]:
+        """The traces, latest activity first. since_us: microseconds since 1970. limit 0: all."""
+        conditions = {"project = ?": project, "agent = ?": agent, "activity >= ?": since_us}
+        given = {text: value for text, value in conditions.items() if value is not None}
+        where = f"WHERE {' AND '.join(given)}" if given else ""
+        query = f"SELECT trace_id, session_id, summary FROM traces {where} ORDER BY activity DESC, trace_id LIMIT ?"
+        for row in self._db.execute(query, (*given.values(), limit or -1)):
+            yield Row(*row)
+
+    def matching(self, prefix: str) -> list[Row]:
+        """The traces whose trace id or session id begins with ``prefix``."""
+        query = (
+            "SELECT trace_id, session_id, summary FROM traces WHERE substr(trace_id, 1, ?1) = ?2"
+            " OR substr(session_id, 1, ?1) = ?2 ORDER BY activity DESC, trace_id"
+        )
+        return [Row(*row) for row in self._db.execute(query, (len(prefix), prefix))]
+
+    def _put(self, trace_id: str, found: os.stat_result, summary: Mapping[str, Any] | None) -> None:
+        fields = summary or {}
+        text = json.dumps(summary, ensure_ascii=False) if summary else ""
+        values = (
+            trace_id, str(fields.get("session_id", "")), fields.get("agent"), fields.get("project"),
+            activity(fields.get("last_activity_at")), found.st_mtime_ns, found.st_size, text,
+        )  # fmt: skip
+        self._db.execute("INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def index_path() -> Path:
+    """The file of the index; SQLite keeps two more beside it."""
+    return paths.home() / "index.sqlite"
+
+
+def _delete(path: Path) -> None:
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(OSError):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The database, made anew if it is damaged or of another version; in memory where nothing can be written."""
+    for _ in range(2):
+        try:
+            return _connect(path)
+        except sqlite3.OperationalError:
+            break
+        except sqlite3.DatabaseError:
+            _delete(path)
+        except OSError:
+            break
+    db = sqlite3.connect(":memory:")
+    db.executescript(_TABLE)
+    return db
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    paths.private_dir(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, timeout=_BUSY)
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            db.execute("PRAGMA journal_mode = WAL")
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                    db.execute("DROP TABLE IF EXISTS traces")
+                    for statement in filter(str.strip, _TABLE.split(";")):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {_VERSION}")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("SELECT 1 FROM traces LIMIT 1").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _files() -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        with os.scandir(paths.traces()) as entries:
+            for entry in entries:
+                if entry.name.endswith(".json") and not entry.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):
+                        yield entry.name.removesuffix(".json"), entry.stat()
+    except FileNotFoundError:
+        return
+
+
+def _read(trace_id: str) -> Mapping[str, Any] | None:
+    try:
+        summary = summarise(json.loads(trace_path(trace_id).read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return summary if summary["trace_id"] == trace_id else None
+
+
+def activity(stamp: object) -> int:
+    """Microseconds since 1970 of a record's time; 0 for anything else."""
+    try:
+        return int(datetime.fromisoformat(str(stamp)).timestamp() * 1e6)
+    except (ValueError, OverflowError):
+        return 0

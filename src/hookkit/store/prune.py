@@ -1,0 +1,58 @@
+"""Deletes what is kept of old sessions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hookkit import paths
+from hookkit.store.files import trace_path
+from hookkit.store.index import Index, activity
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A session that goes, or went. size: bytes of its files."""
+
+    trace_id: str
+    title: str | None
+    last_activity_at: str | None
+    size: int
+
+
+def prune(before_us: int, *, dry_run: bool) -> list[Pruned]:
+    """Delete every trace whose last activity (microseconds since 1970) was before ``before_us``.
+
+    A trace without any time stays: nothing says that it is old.
+    """
+    with Index().sync() as index:
+        summaries = [json.loads(row.summary) for row in index.rows() if row.summary]
+        old = [item for item in summaries if 0 < activity(item["last_activity_at"]) < before_us]
+        gone = []
+        for summary in old:
+            files = _files(summary)
+            size = sum(path.stat().st_size for path in files)
+            gone.append(Pruned(summary["trace_id"], summary["title"], summary["last_activity_at"], size))
+            for path in () if dry_run else files:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+        if not dry_run:
+            index.sync()
+    return gone
+
+
+def _files(summary: dict[str, Any]) -> list[Path]:
+    """The trace last: if deleting stops half way, the next run still finds the session."""
+    trace, session, agent = summary["trace_id"], summary["session_id"], str(summary["agent"])
+    states = [paths.state() / "ingest" / f"{trace}.{kind}" for kind in ("state.jsonl", "request", "lock")]
+    roots = [paths.state() / "sidecars"]
+    if summary["project"]:
+        roots.append(Path(summary["project"]) / ".opentraces")
+    name = f"{session}.jsonl"
+    safe = os.sep not in name and os.sep not in agent and agent not in ("", ".", "..")
+    sidecars = [root / agent / "hooks" / name for root in roots] if safe else []
+    return [path for path in (*states, *sidecars, trace_path(trace)) if path.is_file()]

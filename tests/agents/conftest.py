@@ -1,0 +1,39 @@
+"""Fixtures of the real-agent lane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import vocabulary
+from .anthropic_wire import AnthropicMessages
+from .model_server import ModelServer
+from .programs import CLAUDE_CODE, AgentUnavailableError, InstalledAgent, install
+from .twins import Twins
+
+
+@pytest.fixture(scope="session")
+def claude() -> InstalledAgent:
+    """The real Claude Code, installed once for all tests; they are skipped where it cannot be."""
+    try:
+        return install(CLAUDE_CODE)
+    except AgentUnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer([AnthropicMessages(vocabulary.claude_code)]) as server:
+        yield server
+        assert server.failures == []
+
+
+@pytest.fixture
+def twins(claude: InstalledAgent, server: ModelServer, tmp_path: Path) -> Iterator[Twins]:
+    """Two sandboxes to be: one without and one with hookkit. Nothing that was started in them outlives the test."""
+    twins = Twins(claude, server, tmp_path)
+    yield twins
+    for box in twins.boxes:
+        box.settle()

@@ -1,0 +1,127 @@
+"""What a session left behind, seen from outside: the agent's answers, the worktree, and everything git keeps.
+
+Two sandboxes that ran the same script must be equal in all of it, whether hookkit was installed or not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .sandbox import Json, Run, Sandbox
+
+# Measured by the agent's clock or drawn by its dice.
+_VOLATILE = frozenset({"duration_ms", "duration_api_ms", "ttft_ms", "ttft_stream_ms", "time_to_request_ms", "uuid"})
+_DICE = re.compile(r"\ba[0-9a-f]{16}\b|(?<=duration_ms: )\d+")
+# hookkit's own: ignored by git, and private to it below the git dir.
+_OURS = frozenset({".opentraces", "hookkit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the agent gave back for one prompt."""
+
+    returncode: int
+    stderr: str
+    result: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A folder's files, and the state of git in it; git is empty outside a worktree.
+
+    files: path -> (kind and permission bits, content); git: name of a command or file -> its text.
+    """
+
+    files: dict[str, tuple[str, bytes]]
+    git: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """conversation: every request of the last run in its order, so what the model was shown, word for word."""
+
+    answers: list[Answer]
+    repositories: dict[str, Repository]
+    conversation: list[tuple[str, int, Any]]
+
+
+def observe(box: Sandbox, runs: list[Run], folders: list[Path]) -> Observation:
+    recorded = sorted(box.server.requests, key=lambda one: (one.position.conversation, one.position.answered))
+    return Observation(
+        [Answer(run.returncode, run.stderr, _neutral(box, _stable(run))) for run in runs],
+        {folder.name: _repository(box, folder) for folder in folders},
+        [
+            (one.position.conversation, one.position.answered, _neutral(box, one.request["messages"]))
+            for one in recorded
+        ],
+    )
+
+
+def _stable(run: Run) -> Json:
+    if not run.stdout:
+        return {}
+    return {key: value for key, value in run.records[-1].items() if key not in _VOLATILE}
+
+
+def _neutral(box: Sandbox, value: Any) -> Any:
+    """The same value without the sandbox's own paths and without what the agent drew or measured."""
+    match value:
+        case str():
+            slug = re.sub(r"[^A-Za-z0-9]", "-", str(box.base))
+            placed = value.replace(str(box.base), "/box").replace(slug, "-box")
+            return _DICE.sub("#", placed.replace(box.server.url.removeprefix("http://"), "model"))
+        case list():
+            # Results of parallel calls come in the order in which they happened to end.
+            return [_neutral(box, item) for item in sorted(value, key=_call_of)]
+        case dict():
+            # The mark that everything up to here can be cached moves with the last result.
+            return {key: _neutral(box, item) for key, item in value.items() if key != "cache_control"}
+        case _:
+            return value
+
+
+def _call_of(block: Any) -> str:
+    return str(block.get("tool_use_id", "")) if isinstance(block, dict) else ""
+
+
+def _repository(box: Sandbox, folder: Path) -> Repository:
+    files = _files(folder, frozenset({".git", *_OURS}))
+    try:
+        root = box.git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=folder).strip()
+    except subprocess.CalledProcessError:
+        return Repository(files, {})
+    commands = {
+        "status": ("status", "--porcelain=v2", "--branch", "--untracked-files=all", "-z"),
+        "refs": ("for-each-ref",),
+        "index": ("ls-files", "--stage", "-v", "-z"),
+        "objects": ("cat-file", "--batch-all-objects", "--batch-check"),
+        "stash": ("stash", "list"),
+    }
+    git = {name: box.git(*command, cwd=folder) for name, command in commands.items()}
+    # The index holds times and inodes: its meaning was compared above.
+    kept = _files(Path(root), frozenset({"objects", "index", *_OURS}))
+    git.update({name: _neutral(box, content.decode()) for name, (_, content) in kept.items()})
+    return Repository(files, git)
+
+
+def _files(root: Path, without: frozenset[str]) -> dict[str, tuple[str, bytes]]:
+    found = {}
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if name not in without]
+        for name in files:
+            path = Path(folder, name)
+            if name in without:
+                continue
+            if path.is_symlink():
+                kind, content = "link", os.fsencode(path.readlink())
+            elif path.is_file():
+                kind, content = f"file {path.stat().st_mode & 0o777:o}", path.read_bytes()
+            else:
+                kind, content = "neither", b""
+            found[str(path.relative_to(root))] = (kind, content)
+    return found

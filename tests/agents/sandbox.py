@@ -1,0 +1,260 @@
+"""A fresh machine for one agent: empty HOME, fresh git repository, bare environment, loopback only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .model_server import ModelServer
+from .programs import InstalledAgent
+from .script import Script
+
+Json = dict[str, Any]
+
+# Long enough for a loaded machine; nothing in the lane waits for it unless something is broken.
+PATIENCE = 90.0
+
+EVENTS = (
+    "SessionStart",
+    "UserPromptSubmit",
+    "PreToolUse",
+    "PostToolUse",
+    "PostToolUseFailure",
+    "SubagentStart",
+    "SubagentStop",
+    "PreCompact",
+    "PostCompact",
+    "Stop",
+    "StopFailure",
+    "SessionEnd",
+)
+
+_WITNESS = Path(__file__).with_name("witness.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of the agent gave back."""
+
+    session_id: str
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def result(self) -> Json:
+        """The document of ``--output-format json``."""
+        document: Json = json.loads(self.stdout)
+        return document
+
+    @property
+    def records(self) -> list[Json]:
+        """The lines of ``--output-format stream-json``."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What the witness saw at one event."""
+
+    payload: Json
+    tree: str | None
+
+    @property
+    def event(self) -> str:
+        return str(self.payload["hook_event_name"])
+
+    @property
+    def call(self) -> str | None:
+        return self.payload.get("tool_use_id")
+
+
+class Sandbox:
+    """One HOME and one repository under ``base``, and the ways to act in them.
+
+    session_id: of every run here that does not say otherwise.
+    The repository's commits carry fixed dates, so two sandboxes that saw the same actions have the same commit ids.
+    """
+
+    def __init__(self, agent: InstalledAgent, server: ModelServer, base: Path, session_id: str | None = None) -> None:
+        self.session_id = session_id or str(uuid.uuid4())
+        self.agent = agent
+        self.server = server
+        self.base = base
+        self.home = base / "home"
+        self.project = base / "project"
+        self.log = base / "witness.jsonl"
+        self.home.mkdir(parents=True)
+        self.project.mkdir()
+        (self.home / ".gitconfig").write_text(
+            "[user]\n\tname = Dev\n\temail = dev@example.invalid\n[init]\n\tdefaultBranch = main\n", encoding="utf-8"
+        )
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The whole environment of everything that runs here."""
+        return {
+            "HOME": str(self.home),
+            "PATH": _path(),
+            "LANG": "C.UTF-8",
+            "IS_SANDBOX": "1",
+            "ANTHROPIC_BASE_URL": self.server.url,
+            "ANTHROPIC_API_KEY": "sk-ant-dummy",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_MAX_RETRIES": "0",
+            "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
+            "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
+        }
+
+    # The repository
+
+    def write(self, files: Mapping[str, str | bytes], under: Path | None = None) -> None:
+        for name, content in files.items():
+            path = (under or self.project) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def git(self, *args: str, cwd: Path | None = None) -> str:
+        done = subprocess.run(["git", *args], cwd=cwd or self.project, env=self.env, capture_output=True, check=True)
+        return os.fsdecode(done.stdout)
+
+    def repository(self, files: Mapping[str, str | bytes] | None = None, *, commit: bool = True) -> None:
+        """Make ``project`` a repository that holds ``files``."""
+        self.git("init", "-q")
+        self.write({"README.md": "A project.\n", "old.txt": "one\ntwo\nthree\n"} if files is None else files)
+        if commit:
+            self.git("add", "-A")
+            self.git("commit", "-qm", "Start")
+
+    # The agent
+
+    @property
+    def settings(self) -> Path:
+        return self.home / ".claude" / "settings.json"
+
+    def foreign_hooks(self) -> Json:
+        """Settings of somebody who registered the witness for every event."""
+        command = shlex.join([interpreter(), "-I", "-S", str(_WITNESS), str(self.log)])
+        group = {"hooks": [{"type": "command", "command": command, "timeout": 30}]}
+        return {"hooks": {event: [group] for event in EVENTS}}
+
+    def witness(self) -> None:
+        """Register the witness for every event in the user's settings."""
+        self.settings.parent.mkdir(exist_ok=True)
+        self.settings.write_text(json.dumps(self.foreign_hooks(), indent=4), encoding="utf-8")
+
+    def notes(self) -> list[Note]:
+        """What the witness saw so far, in order."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(encoding="utf-8").splitlines()
+        return [Note(**json.loads(line)) for line in lines]
+
+    def command(
+        self, prompt: str, session_id: str, *, resume: bool = False, mode: str = "bypassPermissions",
+        output: str = "json", extra: Sequence[str] = (),
+    ) -> list[str]:  # fmt: skip
+        """The agent's headless command line."""
+        identity = ["--resume" if resume else "--session-id", session_id]
+        return [
+            str(self.agent.program), "-p", prompt, *identity,
+            "--output-format", output, "--permission-mode", mode, *extra,
+        ]  # fmt: skip
+
+    def run(
+        self, script: Script, prompt: str = "Go on.", *, session_id: str | None = None, cwd: Path | None = None,
+        **options: Any,
+    ) -> Run:  # fmt: skip
+        """Run the agent once, headless, until it ends by itself."""
+        session_id = session_id or self.session_id
+        self.server.play(script)
+        done = subprocess.run(
+            self.command(prompt, session_id, **options),
+            cwd=cwd or self.project, env=self.env, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        return Run(session_id, done.returncode, done.stdout, done.stderr)
+
+    def start(self, script: Script, prompt: str = "Go on.") -> subprocess.Popen[bytes]:
+        """Start the agent in a process group of its own and do not wait for it."""
+        self.server.play(script)
+        return subprocess.Popen(
+            self.command(prompt, self.session_id), cwd=self.project, env=self.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def transcript(self, session_id: str | None = None) -> Path:
+        """The session's transcript, wherever the agent put it."""
+        (found,) = (self.home / ".claude" / "projects").glob(f"*/{session_id or self.session_id}.jsonl")
+        return found
+
+    # hookkit
+
+    def hookkit(self, *args: str, cwd: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "hookkit", *args],
+            cwd=cwd or self.project, env=self.env, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        if check and done.returncode != 0:
+            raise AssertionError(f"hookkit {shlex.join(args)} exited {done.returncode}: {done.stdout}{done.stderr}")
+        return done
+
+    def trace(self, until: Callable[[Json], bool] = lambda trace: True) -> Json:
+        """The stored trace of the session, as ``hookkit show --json`` prints it, once ``until`` holds for it."""
+        shown = None
+        for _ in attempts():
+            self.settle()
+            shown = self.hookkit("show", self.session_id, "--json", check=False)
+            if shown.returncode == 0 and until(json.loads(shown.stdout)):
+                return json.loads(shown.stdout)  # type: ignore[no-any-return]
+        raise AssertionError(f"no such trace within {PATIENCE:.0f} s; last seen: {shown}")
+
+    def settle(self) -> None:
+        """Wait until no process is left that was started in this sandbox (detached ingests included)."""
+        for _ in attempts():
+            if not list(_processes(self.base)):
+                return
+        raise AssertionError(f"still running: {list(_processes(self.base))}")
+
+    def close(self) -> None:
+        self.settle()
+        shutil.rmtree(self.base)
+
+
+def attempts() -> Iterator[None]:
+    """Rounds of a waiting loop, until the patience is over."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.05)
+
+
+def _processes(base: Path) -> Iterator[tuple[int, str]]:
+    """Processes whose environment names ``base``; none where the system does not show environments as files."""
+    marker = f"HOME={base}/".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker in (folder / "environ").read_bytes():
+                yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+
+
+def _path() -> str:
+    folders = [str(Path(found).parent) for found in (shutil.which("git"), shutil.which("node")) if found]
+    return os.pathsep.join(dict.fromkeys([*folders, "/usr/local/bin", "/usr/bin", "/bin"]))
+
+
+def interpreter() -> str:
+    return os.path.realpath(sys.executable)

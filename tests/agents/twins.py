@@ -1,0 +1,91 @@
+"""The same script twice: once on a machine without hookkit, once with it, and the proof that only one thing differs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import evidence
+from .model_server import ModelServer
+from .observe import Observation, observe
+from .programs import InstalledAgent
+from .sandbox import Json, Run, Sandbox
+
+Prepare = Callable[[Sandbox], None]
+Act = Callable[[Sandbox], list[Run]]
+Folders = Callable[[Sandbox], list[Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A script that was played twice.
+
+    box: the sandbox with hookkit; runs: what the agent gave back there; trace: the session as stored.
+    """
+
+    box: Sandbox
+    runs: list[Run]
+    trace: Json
+
+    def post(self, call: str) -> Json:
+        """What was recorded after a call."""
+        entry: Json = self.trace["metadata"]["hook_post_tool_use"][call]
+        return entry
+
+    def calls(self, tool: str) -> list[str]:
+        """Ids of the calls of a tool, in the order they began."""
+        notes = self.box.notes()
+        return [str(note.call) for note in notes if note.event == "PreToolUse" and note.payload["tool_name"] == tool]
+
+
+class Twins:
+    def __init__(self, agent: InstalledAgent, server: ModelServer, base: Path) -> None:
+        self._agent = agent
+        self._server = server
+        self._base = base
+        self._session = str(uuid.uuid4())
+        self.boxes: list[Sandbox] = []
+
+    def play(
+        self,
+        act: Act,
+        prepare: Prepare = Sandbox.repository,
+        *,
+        folders: Folders = lambda box: [box.project],
+        legal: frozenset[str] | None = None,
+    ) -> Played:
+        """Run the script with and without hookkit, assert that it makes no difference and that all of it was recorded.
+
+        act: runs the agent in a sandbox; prepare: makes the project first.
+        folders: what is compared, the project by default. legal: see evidence.assert_lines_match_the_witness.
+        """
+        plain, _, _ = self._once("plain", act, prepare, folders, install=False)
+        recorded, box, runs = self._once("recorded", act, prepare, folders, install=True)
+        assert recorded.answers == plain.answers
+        assert recorded.repositories == plain.repositories
+        assert recorded.conversation == plain.conversation
+        evidence.assert_lines_match_the_witness(box, legal=legal)
+        evidence.assert_no_trace_of_hooks_in_the_transcript(box)
+        trace = evidence.recorded_trace(box)
+        evidence.assert_trace_matches_the_witness(box, trace, legal=legal)
+        return Played(box, runs, trace)
+
+    def box(self, name: str, *, install: bool, session_id: str | None = None) -> Sandbox:
+        """A sandbox with the witness in its settings, and with hookkit if ``install``."""
+        box = Sandbox(self._agent, self._server, self._base / name, session_id or self._session)
+        self.boxes.append(box)
+        box.witness()
+        if install:
+            box.hookkit("install", "claude-code")
+        return box
+
+    def _once(
+        self, name: str, act: Act, prepare: Prepare, folders: Folders, *, install: bool
+    ) -> tuple[Observation, Sandbox, list[Run]]:
+        box = self.box(name, install=install)
+        prepare(box)
+        runs = act(box)
+        box.settle()
+        return observe(box, runs, folders(box)), box, runs

@@ -1,0 +1,258 @@
+"""Install and remove over generated settings: foreign hooks, comments, odd layout, odd spellings."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from hookkit.agents import AGENTS
+from hookkit.agents.contract import AgentContract
+from hookkit.installer import SettingsHookInstaller
+from hookkit.installer.jsonedit import apply
+from hookkit.installer.jsontext import parse
+from hookkit.installer.settings_edit import Ours, is_right, with_hooks, without_hooks
+
+ENTRY = "hookkit_claude_code.py"
+COMMAND = f"/usr/bin/python3 -I -S '/h h/{ENTRY}' >/dev/null 2>&1 || :"
+EVENTS = [event.name for event in AGENTS["claude-code"].events]
+OURS = Ours(ENTRY, {e: {"type": "command", "command": COMMAND, "timeout": 10} for e in EVENTS})
+
+STRINGS = [
+    '"x"',
+    '""',
+    '"caf\\u00e9"',
+    '"é"',
+    '"\\ud83d\\ude00"',
+    '"\\ud800"',
+    '"a\\/b\\n"',
+    '"// no"',
+    '"/* no */"',
+    '"{[,"',
+]
+NUMBERS = ["1", "1e3", "1E400", "-0.0", "0.10", "123456789012345678901234567890", "-1E-2"]
+THEIRS = [
+    '"lint"',
+    f'"echo {ENTRY}"',
+    f'"timeout 5 python3 /h/{ENTRY}"',
+    '"/me/hookkit_mine.sh"',
+    "5",
+    "null",
+    '"caf\\u00e9"',
+]
+OLD = [
+    json.dumps(c)
+    for c in (
+        COMMAND,
+        f"python3 /old/{ENTRY}",
+        f"python3 ~/h/{ENTRY} || :",
+        f'/gone/python "$HOME/h/{ENTRY}" >/dev/null',
+    )
+]
+SPACES = ["", "", " ", "\n", "\n  ", "\t", "\r\n", "\r\n\t", "  \n\n    "]
+COMMENTS = ["// c\n", "/* c */", "/* a\n b */ ", "//\r\n", '// "x": [,{\n']
+
+
+class Writer:
+    """Draws one settings text."""
+
+    def __init__(self, draw: Any, comments: bool, old: bool) -> None:
+        self.draw, self.comments, self.old = draw, comments, old
+
+    def pick(self, options: list[str]) -> str:
+        return str(self.draw(st.sampled_from(options)))
+
+    def gap(self) -> str:
+        text = self.pick(SPACES)
+        if self.comments and self.draw(st.integers(0, 7)) == 0:
+            text += self.pick(COMMENTS) + self.pick(SPACES)
+        return text
+
+    def wrap(self, opener: str, parts: list[str], closer: str) -> str:
+        if not parts:
+            return opener + self.gap() + closer
+        body = ",".join(self.gap() + part + self.gap() for part in parts)
+        trailing = "," + self.gap() if self.comments and self.draw(st.integers(0, 5)) == 0 else ""
+        return opener + body + trailing + closer
+
+    def member(self, key: str, value: str) -> str:
+        return f"{key}{self.gap()}:{self.gap()}{value}"
+
+    def some(self, most: int) -> range:
+        return range(self.draw(st.integers(0, most)))
+
+    def value(self, depth: int = 0) -> str:
+        kind = self.draw(st.integers(0, 3 if depth < 2 else 1))
+        if kind == 0:
+            return self.pick(STRINGS)
+        if kind == 1:
+            return self.pick([*NUMBERS, "true", "false", "null"])
+        if kind == 2:
+            return self.wrap("[", [self.value(depth + 1) for _ in self.some(3)], "]")
+        return self.wrap("{", [self.member(self.pick(STRINGS), self.value(depth + 1)) for _ in self.some(3)], "}")
+
+    def handler(self) -> str:
+        commands = THEIRS + (OLD * 2 if self.old else [])
+        members = [self.member('"type"', '"command"'), self.member('"command"', self.pick(commands))]
+        if self.draw(st.booleans()):
+            members.append(self.member('"timeout"', self.pick(["10", "1e3", "5.0"])))
+        return self.wrap("{", members, "}")
+
+    def group(self) -> str:
+        members = [self.member('"hooks"', self.wrap("[", [self.handler() for _ in self.some(3)], "]"))]
+        if self.draw(st.booleans()):
+            members.insert(0, self.member('"matcher"', self.pick(['"Bash|Edit"', '""'])))
+        if self.draw(st.integers(0, 6)) == 0:
+            members.append(self.member('"note"', self.value(1)))
+        return self.wrap("{", members, "}")
+
+    def hooks(self) -> str:
+        names = [self.pick([f'"{e}"' for e in (*EVENTS[:4], "Notification", "Old")]) for _ in self.some(4)]
+        groups = [self.wrap("[", [self.group() for _ in self.some(3)], "]") for _ in names]
+        return self.wrap("{", [self.member(n, g) for n, g in zip(names, groups, strict=True)], "}")
+
+    def document(self) -> str:
+        members = [self.member(self.pick(['"model"', '"env"', '"$schema"']), self.value()) for _ in self.some(3)]
+        for _ in range(self.draw(st.sampled_from([0, 1, 1, 1, 2]))):
+            members.insert(self.draw(st.integers(0, len(members))), self.member('"hooks"', self.hooks()))
+        text = self.gap() + self.wrap("{", members, "}") + self.gap()
+        return ("\ufeff" if self.draw(st.integers(0, 4)) == 0 else "") + text
+
+
+@st.composite
+def documents(draw: Any, comments: bool = False, old: bool = False) -> str:
+    return Writer(draw, comments, old).document()
+
+
+def pairs(text: str) -> Any:
+    """The whole of a strict JSON text, duplicate keys, key order and number spellings included."""
+    text = text.removeprefix("\ufeff")
+    return json.loads(text, object_pairs_hook=lambda p: ("object", p), parse_float=str, parse_int=str)
+
+
+def bare(value: Any) -> Any:
+    """``pairs`` without empty hook containers: what a cut may leave or take of ours."""
+    kind, members = value
+    rest = []
+    for key, item in members:
+        if key == "hooks" and isinstance(item, tuple):
+            item = ("object", [(e, g) for e, groups in item[1] if (g := [x for x in groups if not _hollow(x)])])
+            if not item[1]:
+                continue
+        rest.append((key, item))
+    return kind, rest
+
+
+def _hollow(group: Any) -> bool:
+    return {k for k, _ in group[1]} <= {"hooks", "matcher"} and all(v == [] for k, v in group[1] if k == "hooks")
+
+
+@given(st.one_of(documents(), documents(comments=True)))
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_an_edit_is_undone_to_the_character_and_done_twice_is_done_once(text: str) -> None:
+    edit = with_hooks(text, OURS)
+    assert is_right(parse(edit.text), OURS)
+    assert apply(edit.text, edit.undo) == text
+    again = with_hooks(edit.text, OURS)
+    assert (again.text, again.changed) == (edit.text, False)
+
+
+@given(documents())
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_a_cut_without_memory_gives_the_same_settings(text: str) -> None:
+    edit = with_hooks(text, OURS)
+    assert pairs(without_hooks(edit.text, OURS, edit.created)) == pairs(text)
+
+
+@given(documents(old=True))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_old_entries_are_replaced_and_nothing_else_is_touched(text: str) -> None:
+    edit = with_hooks(text, OURS)
+    assert is_right(parse(edit.text), OURS)
+    clean = apply(edit.text, edit.undo)
+    assert clean == without_hooks(text, OURS)
+    assert bare(pairs(without_hooks(edit.text, OURS))) == bare(pairs(clean))
+    theirs = [c for c in THEIRS if c.startswith('"')]
+    assert [clean.count(c) for c in theirs] == [text.count(c) for c in theirs]
+
+
+@given(documents(comments=True, old=True))
+@hypothesis_settings(max_examples=150, deadline=None)
+def test_no_comment_outside_our_entries_is_lost(text: str) -> None:
+    edit = with_hooks(text, OURS)
+    after = [edit.text[slice(*c)].strip() for c in parse(edit.text).comments]
+    before = [text[slice(*c)].strip() for c in parse(text).comments if not _inside_ours(text, c)]
+    left = iter(after)
+    assert all(comment in left for comment in before)
+
+
+def _inside_ours(text: str, comment: tuple[int, int]) -> bool:
+    """Whether a comment is in a handler, or in a group none of whose handlers stays."""
+    doc = parse(text)
+    assert doc.root is not None
+    handlers = [
+        h.value
+        for member in doc.root.children if member.key == "hooks"
+        for event in member.value.children
+        for group in event.value.children
+        for key in group.value.children if key.key == "hooks"
+        for h in key.value.children
+    ]  # fmt: skip
+    return any(h.start < comment[0] < h.end for h in handlers)
+
+
+@given(text=st.one_of(documents(), documents(comments=True)))
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_remove_after_install_is_the_identity_on_bytes(text: str, contract: AgentContract, tmp_path: Path) -> None:
+    path = tmp_path / "any.json"
+    data = text.encode("utf-8", "surrogatepass")
+    path.write_bytes(data)
+    os.chmod(path, 0o640)
+    installer = SettingsHookInstaller(contract, settings_file=path)
+    assert installer.install().changed
+    once = path.read_bytes()
+    assert not installer.install().changed
+    assert path.read_bytes() == once
+    assert installer.status()["installed"]
+    installer.remove()
+    assert path.read_bytes() == data
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert not installer.remove().changed
+
+
+@given(text=documents(), indent=st.sampled_from([None, 2, "\t"]))
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_after_the_agent_rewrote_the_file_exactly_ours_is_cut(
+    text: str, indent: Any, contract: AgentContract, tmp_path: Path
+) -> None:
+    path = tmp_path / "any.json"
+    plain = json.dumps(json.loads(text.removeprefix("\ufeff")))
+    path.write_text(plain)
+    installer = SettingsHookInstaller(contract, settings_file=path)
+    installer.install()
+    data = json.loads(path.read_text())
+    data["theme"] = "dark"
+    path.write_text(json.dumps(data, indent=indent))
+    installer.remove()
+    expected = json.loads(plain)
+    expected["theme"] = "dark"
+    assert path.read_text() == json.dumps(expected, indent=indent)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"{}", b"\xef\xbb\xbf{}", b'{"a": "\xff\xfe"}', b"// only a comment", b"{}\r\n\r\n"]
+)
+def test_small_and_odd_files_come_back_byte_for_byte(data: bytes, contract: AgentContract, tmp_path: Path) -> None:
+    path = tmp_path / "any.json"
+    path.write_bytes(data)
+    installer = SettingsHookInstaller(contract, settings_file=path)
+    installer.install()
+    assert path.read_bytes() != data
+    installer.remove()
+    assert path.read_bytes() == data

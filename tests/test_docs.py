@@ -1,0 +1,98 @@
+"""What the documents show is run, and what they say about files and commands is so."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hookkit import agents, cli
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _shown(document: Path) -> Iterator[str]:
+    """The command lines of a document's shell blocks."""
+    for block in re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
+        for line in block.splitlines():
+            command = line.partition("  #")[0].strip()
+            if command and not command.startswith("#"):
+                yield command
+
+
+def _hookkit_commands() -> list[str]:
+    found = [command for document in DOCUMENTS for command in _shown(document) if command.startswith("hookkit ")]
+    # What takes the install away runs last.
+    return sorted(
+        dict.fromkeys(found), key=lambda command: (command.startswith("hookkit remove"), "--purge" in command)
+    )
+
+
+def test_every_hookkit_command_in_the_documents_runs(tmp_path: Path, isolated_home: Path) -> None:
+    """In one home, after an install and a recorded session, as a reader would."""
+    program = tmp_path / "bin" / "hookkit"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hookkit "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    env = dict(os.environ) | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    (isolated_home / "work" / "secret").mkdir(parents=True)
+    sessions = isolated_home / ".claude" / "projects" / "-home-dev-project"
+    sessions.mkdir(parents=True)
+    recorded = ROOT / "tests" / "agents" / "fixtures" / "claude-code" / "2.1.197" / "transcripts" / "tour.jsonl"
+    for name in ("6d8a0f5e-0000-4000-8000-000000000001", "6d8a0f5e-0000-4000-8000-000000000002"):
+        text = recorded.read_text(encoding="utf-8")
+        original = re.search(r'"sessionId":\s*"([^"]+)"', text)
+        assert original
+        (sessions / f"{name}.jsonl").write_text(text.replace(original[1], name), encoding="utf-8")
+    commands = ["hookkit install claude-code", "hookkit ingest --all", *_hookkit_commands()]
+    assert len(commands) > 12
+    for command in commands:
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+
+
+def test_the_test_command_of_the_readme_is_what_ci_runs() -> None:
+    test_command = next(command for command in _shown(ROOT / "README.md") if "pytest" in command)
+    assert test_command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_install_command_of_the_readme_is_what_ci_tries() -> None:
+    first = next(_shown(ROOT / "README.md"))
+    assert first in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text(encoding="utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+def test_every_command_is_described() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for name in cli.COMMANDS:
+        assert name.startswith("_") or f"## hookkit {name}" in text, name
+
+
+def test_every_agent_has_a_page_with_the_version_and_the_date_of_its_evidence() -> None:
+    for contract in agents.AGENTS.values():
+        page = (ROOT / "docs" / "agents" / f"{contract.name}.md").read_text(encoding="utf-8")
+        assert contract.evidence.version in page
+        assert contract.evidence.date in page
+        assert all(event.name in page for event in contract.events)
+
+
+def test_the_rooms_of_the_architecture_page_are_the_rooms() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in (ROOT / "src" / "hookkit").iterdir() if path.is_dir() and path.name[0] not in "_."}
+    drawn = set(re.findall(r"^   (\w+)/ ", text, re.MULTILINE))
+    assert drawn == rooms
