@@ -111,7 +111,7 @@ def ingest(bench: Bench) -> Iterator[Row]:
             for line in transcript.read_text(encoding="utf-8").splitlines()[-10:]:
                 file.write(line + "\n")
 
-    arguments = ["-m", "hookkit", "_ingest-session", str(transcript), "--project", str(repository), "--settle", "0"]
+    arguments = ["-m", "hookkit", "ingest", str(transcript)]  # as the hook's ingest, without waiting for it to settle
     whole = Command([sys.executable, *arguments], bench.env, bench.scratch, before=forget)
     more = Command([sys.executable, *arguments], bench.env, bench.scratch, before=grow)
     interpreter = peer.python() if bench.with_peer else None

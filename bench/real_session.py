@@ -18,7 +18,7 @@ def fifty_calls(pairs: int) -> tuple[float, float, float, int] | None:
     from tests.agents.model_server import ModelServer
     from tests.agents.programs import CLAUDE_CODE, AgentUnavailableError, install
     from tests.agents.sandbox import Sandbox
-    from tests.agents.script import Bash, Edit, Script, Text, Write
+    from tests.agents.script import Bash, Script, Text, Write
 
     try:
         agent = install(CLAUDE_CODE)

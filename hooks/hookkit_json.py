@@ -34,16 +34,16 @@ _SPACE = " \t\n\r"
 
 
 def loads(text):
-    """The value that the JSON text holds. ValueError or RecursionError when it is none; control characters are let pass."""
-    if _json is None:
-        import json
-
-        return json.loads(text, strict=False, parse_constant=lambda _name: None)
-    text = text.strip(_SPACE)
+    """The value that the JSON text holds. ValueError when it is none, or too deep; control characters may pass."""
     try:
+        if _json is None:
+            import json
+
+            return json.loads(text, strict=False, parse_constant=lambda _name: None)
+        text = text.strip(_SPACE)
         value, end = _scan(text, 0)
-    except StopIteration:
-        raise ValueError("not JSON") from None
+    except (StopIteration, RecursionError):
+        raise ValueError("not JSON, or too deep") from None
     if end != len(text):
         raise ValueError("more than one value")
     return value

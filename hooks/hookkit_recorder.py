@@ -18,14 +18,14 @@ import select
 import time
 
 import hookkit_json
-import hookkit_tree
+from hookkit_git import find_worktree, make_folder
+from hookkit_line import encode
+from hookkit_tree import capture, state
 
 STDIN_WAIT = 1.0  # seconds without a byte after which a payload counts as complete
-STDIN_LIMIT = 64 << 20  # bytes read of a payload
-CUT_OVER = 1024  # characters of a string that a line carries whole
-CUT_KEPT = 256
-LINE_LIMIT = 16 << 10  # bytes of a line
-DEPTH_LIMIT = 12
+STDIN_BUDGET = 4.0  # seconds for the whole payload
+STDIN_LIMIT = 64 << 20  # bytes kept of a payload
+PATH_LIMIT = 4096  # bytes; the system takes no longer one
 WITH_TREE = {"session_start", "prompt", "tool_pre", "tool_post", "tool_failure", "turn_end", "turn_failure"}
 INGEST_AFTER = {"turn_end", "turn_failure", "session_end"}
 _ID = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -34,51 +34,51 @@ _ID = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 def record(agent):
     """Record the event that stdin holds. Raises nothing that matters: the entry script swallows it."""
     environment = os.environ
-    if environment.get("HOOKKIT_DISABLE") == "1" or _excluded(agent.start_folder({}, environment)):
-        _read_stdin()  # an agent that finds the pipe closed could report it
+    if environment.get("HOOKKIT_DISABLE") == "1" or _excluded(_start_folder(agent, {})):
+        _read_stdin(0)  # an agent that finds the pipe closed could report it
         return
-    payload, limitations = _payload(_read_stdin())
-    session = session_id(payload.get("session_id")) or session_id(environment.get("CLAUDE_CODE_SESSION_ID"))
-    if session is None:
-        return
+    payload, limitations = _payload(_read_stdin(STDIN_LIMIT))
+    caller = agent.caller(payload, environment)
+    session = session_id(payload.get("session_id"))
+    if session is None and caller == agent.AGENT:
+        session = session_id(environment.get("CLAUDE_CODE_SESSION_ID"))
+        limitations = limitations or ["payload_unreadable"]
     event = payload.get("hook_event_name")
     role = agent.ROLES.get(event) if isinstance(event, str) else None
-    if role is None and isinstance(event, str) and not limitations:
-        return  # an event we did not ask for
-    caller = agent.caller(payload, environment)
-    home = hookkit_tree.find_worktree(agent.start_folder(payload, environment))
-    worktree = _worktree_of_call(agent, payload) or home
-    if worktree and _excluded(worktree.root):
+    if session is None or (role is None and isinstance(event, str) and not limitations):
+        return  # nobody's, or an event we did not ask for
+    if role is None and not limitations:
+        limitations.append("payload_unreadable")
+    start = _start_folder(agent, payload)
+    home = find_worktree(start) if start else None
+    worktree = next(filter(None, map(find_worktree, agent.call_folders(payload))), home)
+    if any(map(_excluded, (start, home and home.root, worktree and worktree.root))):
         return
-    if caller != agent.AGENT:
-        limitations.append("foreign_caller")
     runtime = _runtime()
     trail = None
     if role in WITH_TREE:
         if worktree is None:
             limitations.append("no_worktree")
         else:
-            trail, why, created = hookkit_tree.capture(worktree)
+            trail, why, created = capture(worktree)
             limitations += why
             if created:
                 _remember(runtime, worktree.root)
-    data = {"session_id": session, "agent": caller}
-    try:
-        data.update(agent.data(role, payload))
-    except Exception:  # a payload of another shape: what is certain is still worth a line
-        limitations.append("payload_unreadable")
+    data = {"session_id": session, "agent": caller, **agent.data(role, payload)}
     if role in ("turn_end", "turn_failure"):
-        data["git"] = hookkit_tree.state(worktree, trail) if trail else {}
+        data["git"] = state(worktree, trail) if trail else {}
     if trail:
         data["trail"] = trail
     limitations = data.pop("limitations", []) + limitations
+    if caller != agent.AGENT:
+        limitations.append("foreign_caller")
     if limitations or role in ("tool_post", "tool_failure"):
-        data["limitations"] = limitations
+        data["limitations"] = list(dict.fromkeys(limitations))
     transcript = agent.transcript(payload, session) if caller == agent.AGENT else None
     line = encode(event if role else "Unknown", data)
     _append(transcript, line) or _append_sidecar(home, caller, session, line, runtime)
-    if role in INGEST_AFTER and caller == agent.AGENT:
-        _spawn_ingest(runtime, payload.get("transcript_path"), home, caller)
+    if transcript and role in INGEST_AFTER:
+        _spawn_ingest(runtime, transcript, home, caller)
 
 
 def session_id(value):
@@ -87,25 +87,48 @@ def session_id(value):
     return value if good else None
 
 
+def absolute_path(value):
+    """`value` when it is an absolute path that the system could have, else None."""
+    try:
+        good = isinstance(value, str) and os.path.isabs(value) and "\0" not in value
+        return value if good and len(os.fsencode(value)) < PATH_LIMIT else None
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+
+
+def _start_folder(agent, payload):
+    try:
+        return agent.start_folder(payload, os.environ) or os.getcwd()
+    except OSError:  # the current folder was deleted
+        return None
+
+
 def _excluded(folder):
-    """Whether `folder` or one above it was excluded by the user."""
-    while True:
-        if os.path.lexists(os.path.join(folder, ".opentraces", "excluded")):
-            return True
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return False
-        folder = parent
+    """Whether `folder` or one above it, as it is named or as it really is, was excluded by the user."""
+    for below in dict.fromkeys((folder, os.path.realpath(folder))) if folder else ():
+        while True:
+            if os.path.lexists(os.path.join(below, ".opentraces", "excluded")):
+                return True
+            parent = os.path.dirname(below)
+            if parent == below:
+                break
+            below = parent
+    return False
 
 
-def _read_stdin():
-    chunks, size = [], 0
-    while size < STDIN_LIMIT and select.select([0], [], [], STDIN_WAIT)[0]:
-        chunk = os.read(0, 1 << 20)
-        if not chunk:
-            break
-        chunks.append(chunk)
-        size += len(chunk)
+def _read_stdin(limit):
+    """What comes on stdin, at most `limit` bytes; the rest is read and dropped."""
+    chunks, size, until = [], 0, time.monotonic() + STDIN_BUDGET
+    try:
+        while time.monotonic() < until and select.select([0], [], [], STDIN_WAIT)[0]:
+            chunk = os.read(0, 1 << 20)
+            if not chunk:
+                break
+            if size < limit:
+                chunks.append(chunk)
+                size += len(chunk)
+    except OSError:  # stdin was closed from the start
+        pass
     return b"".join(chunks)
 
 
@@ -116,7 +139,7 @@ def _payload(raw):
         value = hookkit_json.loads(text)
         if isinstance(value, dict):
             return value, []
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     saved = {}
     for field in ("session_id", "transcript_path", "cwd", "hook_event_name", "tool_name", "tool_use_id", "prompt_id"):
@@ -134,14 +157,6 @@ def _string_after(text, key):
     if not rest.startswith(":"):
         return None
     return hookkit_json.string_at(rest[1:].lstrip()[:4096])
-
-
-def _worktree_of_call(agent, payload):
-    for path in agent.call_folders(payload):
-        worktree = hookkit_tree.find_worktree(path)
-        if worktree:
-            return worktree
-    return None
 
 
 def _runtime():
@@ -170,75 +185,6 @@ def _remember(runtime, root):
         pass
 
 
-def stamp():
-    """Now, in UTC: ISO 8601 with microseconds and Z."""
-    seconds, rest = divmod(time.time_ns(), 10**9)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:06d}Z"
-
-
-def encode(event, data):
-    """The hook line as bytes, newline included: valid JSON, at most LINE_LIMIT bytes."""
-    moment = stamp()
-    for over, kept in ((CUT_OVER, CUT_KEPT), (128, 64)):
-        line = _dump(event, moment, _cut_data(data, over, kept))
-        if len(line) <= LINE_LIMIT:
-            return line
-    small = {key: value for key, value in data.items() if key in ESSENTIAL}
-    small["limitations"] = [*data.get("limitations", []), "line_truncated"]
-    return _dump(event, moment, _cut_data(small, 128, 64))
-
-
-# What still makes a line useful when the rest does not fit; together far below LINE_LIMIT.
-ESSENTIAL = {
-    "session_id", "agent", "turn_id", "agent_id", "agent_type", "tool", "tool_call_id", "tool_use_id", "trail", "source",
-    "duration_ms", "capture_status", "confidence", "file_path", "start_line", "end_line", "content_hash",
-}  # fmt: skip
-
-
-def _cut_data(data, over, kept):
-    """Cut what the agent sent; the trail is ours, and a path that is cut is no path."""
-    return {key: value if key in ("trail", "file_path") else cut(value, over, kept) for key, value in data.items()}
-
-
-def _dump(event, moment, data):
-    record = {"type": "opentraces_hook", "event": event, "timestamp": moment, "data": data}
-    try:
-        return hookkit_json.dumps(record).encode() + b"\n"
-    except UnicodeEncodeError:  # a lone surrogate
-        return hookkit_json.dumps(record, escape=True).encode() + b"\n"
-
-
-def cut(value, over, kept, depth=0):
-    """`value` with long strings, deep nesting and numbers that JSON does not have made small."""
-    if isinstance(value, str):
-        return value if len(value) <= over else _cut_string(value, kept)
-    if isinstance(value, dict):
-        if depth >= DEPTH_LIMIT:
-            return {}
-        return {str(key)[:over]: cut(item, over, kept, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [] if depth >= DEPTH_LIMIT else [cut(item, over, kept, depth + 1) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value
-
-
-def _cut_string(text, kept):
-    return {"cut": text[:kept], "length": len(text), "sha256": sha256(text)}
-
-
-def sha256(text):
-    """Hex sha256 of the UTF-8 of `text`. The built-in module: hashlib would load OpenSSL, which costs milliseconds."""
-    try:
-        from _sha2 import sha256 as digest
-    except ImportError:
-        try:
-            from _sha256 import sha256 as digest
-        except ImportError:
-            from hashlib import sha256 as digest
-    return digest(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def _append(path, line):
     """Append to an existing transcript; False when that is not possible."""
     if path is None:
@@ -260,63 +206,72 @@ def _write(path, line, create, folder=None):
         # Whoever wrote last may have died in the middle of a line: never glue ours to it.
         if found.st_size and os.pread(file, 1, found.st_size - 1) != b"\n":
             line = b"\n" + line
-        os.write(file, line)
+        written = os.write(file, line)
+        if written < len(line):
+            # The disk is full. The agent's next line must not be glued to our half one either.
+            if os.fstat(file).st_size == found.st_size + written:
+                os.ftruncate(file, found.st_size)
+            raise OSError("no room for the line")
     finally:
         os.close(file)
 
 
 def _append_sidecar(worktree, agent, session, line, runtime):
     """Append to the session's sidecar: in the worktree, else in the user's state folder."""
-    state = runtime.get("state")
-    places = [(worktree.root, ".opentraces")] if worktree else []
-    if isinstance(state, str):
-        places.append((state, "sidecars"))
-    for base, name in places:
-        try:
-            if base == state:
-                os.makedirs(base, 0o700, exist_ok=True)
-            _append_below(base, [name, agent, "hooks"], session + ".jsonl", line)
+    names, file_name = [agent, "hooks"], session + ".jsonl"
+    try:
+        if worktree:
+            _append_below(worktree.root, [".opentraces", *names], file_name, line, worktree.git_dir)
             return
-        except OSError:
-            continue
+    except OSError:
+        pass
+    state_folder = runtime.get("state")
+    if isinstance(state_folder, str):
+        os.makedirs(state_folder, 0o700, exist_ok=True)
+        _append_below(state_folder, ["sidecars", *names], file_name, line)
 
 
-def _append_below(base, names, file_name, line):
+def _append_below(base, names, file_name, line, git_dir=None):
     """Walk down without following a link: a repository could hold one that leads elsewhere."""
     folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in names:
-            try:
-                os.mkdir(name, 0o700, dir_fd=folder)
-            except FileExistsError:
-                pass
+            make_folder(name, folder)
             below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
             os.close(folder)
             folder = below
             if name == ".opentraces":
-                _ignore_itself(folder)
+                _ignore_itself(folder, git_dir)
         _write(file_name, line, os.O_CREAT, folder)
     finally:
         os.close(folder)
 
 
-def _ignore_itself(folder):
-    """`.opentraces/` must never show up in a tree id, a status or a commit."""
+def _ignore_itself(folder, git_dir):
+    """`.opentraces/` must never show up in a tree id, a status or a commit. Its .gitignore is there whole or not at
+    all: the git of another hook could come by in between."""
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        file = os.open(".gitignore", flags, 0o600, dir_fd=folder)
-    except FileExistsError:
+        os.stat(".gitignore", dir_fd=folder, follow_symlinks=False)
         return
-    os.write(file, b"*\n")
-    os.close(file)
+    except FileNotFoundError:
+        pass
+    stage = f"{git_dir}/hookkit/capture.{os.getpid()}.gitignore"
+    try:
+        _write(stage, b"*\n", os.O_CREAT)
+        try:
+            os.link(stage, ".gitignore", dst_dir_fd=folder, follow_symlinks=False)
+        finally:
+            os.unlink(stage)
+    except FileExistsError:
+        pass
+    except OSError:  # the git dir cannot be written, or is on another file system
+        _write(".gitignore", b"*\n", os.O_CREAT, folder)
 
 
 def _spawn_ingest(runtime, transcript, worktree, agent):
     """Start the ingest, detached: own session, null streams, nothing inherited, not our child for long."""
     command = runtime.get("ingest")
     if not (isinstance(command, list) and command and all(isinstance(word, str) for word in command)):
-        return
-    if not (isinstance(transcript, str) and os.path.isabs(transcript)) or "\0" in transcript:
         return
     command = [*command, "_ingest-session", transcript, "--agent", agent]
     if worktree:
@@ -333,7 +288,7 @@ def _spawn_ingest(runtime, transcript, worktree, agent):
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
-        os.closerange(3, 4096)
+        os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 1 << 16))
         os.execve(command[0], command, environment)
     finally:
         os._exit(0)

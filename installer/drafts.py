@@ -14,7 +14,7 @@ from hookkit.installer.jsontext import JsonTextError, parse
 from hookkit.installer.record import InstallRecord, Result, text_hash
 from hookkit.installer.result import Action, Verb
 from hookkit.installer.settings_edit import Edit, EditCheckError, ShapeError
-from hookkit.installer.target import Target, users_of
+from hookkit.installer.target import Target, still_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def draft_remove(target: Target) -> RemoveDraft:
         result = None
     verb: Verb = "keep" if result == text else "delete" if result is None else "edit"
     script = str(target.folder / target.contract.hook_entry)
-    unused = not users_of(target.folder, target)
-    doomed = [n for n in target.scripts.names if unused and os.path.lexists(target.folder / n)]
+    needed = still_needed(target.folder, target)
+    doomed = [n for n in target.scripts.names if n not in needed and os.path.lexists(target.folder / n)]
     actions = (
         *(Action("cut", event, script, str(target.link)) for event in events),
         _settings_action(target, verb),

@@ -36,11 +36,8 @@ class Found:
 
 
 def follow(path: Path) -> Path:
-    """The file that a path means: links are followed, also one whose target does not exist yet."""
-    try:
-        return path.absolute().resolve()
-    except (OSError, RuntimeError) as error:
-        raise unusable(path, error) from error
+    """The file that a path means: links are followed, also one whose target does not exist yet. Never fails."""
+    return Path(os.path.realpath(path))
 
 
 def read(path: Path) -> Found:
@@ -53,12 +50,13 @@ def read(path: Path) -> Found:
         return Found(target, None, None)
     except OSError as error:
         raise unusable(path, error) from error
+    info = os.fstat(descriptor)
+    if not stat.S_ISREG(info.st_mode):
+        os.close(descriptor)
+        raise HookInstallError(
+            "NOT_A_FILE", f"{path} is not a regular file.", "Move it away, or name another with --settings-file."
+        )
     with open(descriptor, "rb") as stream:
-        info = os.fstat(descriptor)
-        if not stat.S_ISREG(info.st_mode):
-            raise HookInstallError(
-                "NOT_A_FILE", f"{path} is not a regular file.", "Move it away, or name another with --settings-file."
-            )
         if info.st_size > MAX_BYTES:
             raise HookInstallError(
                 "FILE_TOO_LARGE",

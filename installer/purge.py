@@ -13,8 +13,13 @@ from hookkit import git, paths
 from hookkit.errors import HookInstallError, HookkitError
 from hookkit.installer import files, record
 
-# Names in the data folder that are ours. $HOOKKIT_HOME may be a folder that holds more than hookkit.
-_DATA = ("traces", "hooks", "index.json", "index.sqlite")
+# $HOOKKIT_HOME may be a folder that holds more than hookkit: only names that are ours are touched in it.
+_DATA = {
+    "traces": ("????????-????-????-????-????????????.json", ".????????-????-????-????-????????????.json.*.tmp"),
+    "hooks": ("hookkit_*.py", "runtime.json", ".*.hookkit-*.tmp", "__pycache__/hookkit_*.pyc"),
+    "": ("index.sqlite", "index.sqlite-*"),
+}
+_STATE = ("worktrees", "installs", "ingest", "sidecars", "ingest.log", "crash.log", "locks")
 _IGNORE_ALL = b"*\n"
 # Far more than one line may hold; what comes first tells whose file it is.
 _HEAD_BYTES = 64 * 1024
@@ -23,26 +28,31 @@ _HEAD_BYTES = 64 * 1024
 def recorded() -> tuple[Path, ...]:
     """Everything that ``purge`` would delete now, files and folders, in the order in which it goes."""
     found = [path for root in _worktrees() for path in _in_worktree(root)]
-    found += (path for name in _DATA if (path := paths.home() / name).exists())
-    return (*found, *([paths.state()] if paths.state().exists() else []))
+    found += (paths.home() / name / file.name if not name else paths.home() / name for name, file in _data())
+    found += (path for name in _STATE if (path := paths.state() / name).exists())
+    return tuple(dict.fromkeys(found))
 
 
 def purge() -> tuple[Path, ...]:
     """Delete what was recorded; give what went. HookInstallError while installed hooks would go on recording."""
     refuse_while_installed()
     doomed = recorded()
+    if not doomed:
+        return ()
+    roots = _worktrees()
     with files.exclusive():
-        for path in doomed:
-            if path == paths.state():
-                _clear(path, keep="locks")
-            else:
+        for root in roots:
+            for path in _in_worktree(root):
                 _delete(path)
-        for root in _roots(doomed):
             _drop_sidecar_folders(root)
-    _delete(paths.state())
-    for folder in (paths.state(), paths.home()):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        for _, file in list(_data()):
+            _delete(file)
+        for name in _STATE[:-1]:
+            _delete(paths.state() / name)
+    # The lock goes last: until then nobody else installs.
+    _delete(paths.state() / _STATE[-1])
+    hooks = paths.hooks()
+    files.drop_folders((hooks / "__pycache__", hooks, paths.traces(), paths.state(), paths.home()))
     return doomed
 
 
@@ -55,6 +65,14 @@ def refuse_while_installed() -> None:
             f"hookkit is still installed in {', '.join(installed)}, and would go on recording.",
             "Run `hookkit remove --purge` without naming an agent: it removes all hooks first.",
         )
+
+
+def _data() -> Iterator[tuple[str, Path]]:
+    """The files of ours in the data folder, each with the name of the folder in it that they are in."""
+    for name, patterns in _DATA.items():
+        folder = paths.home() / name
+        for pattern in patterns:
+            yield from ((name, path) for path in sorted(folder.glob(pattern)) if path.is_file() or path.is_symlink())
 
 
 def _worktrees() -> tuple[Path, ...]:
@@ -114,10 +132,6 @@ def _is_ours(path: Path) -> bool:
     return False
 
 
-def _roots(doomed: tuple[Path, ...]) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(path.parents[3] for path in doomed if path.parent.name == "hooks" and path.suffix))
-
-
 def _drop_sidecar_folders(root: Path) -> None:
     base = root / ".opentraces"
     for hooks in list(_hook_folders(root)):
@@ -128,12 +142,6 @@ def _drop_sidecar_folders(root: Path) -> None:
         if alone and not ignore.is_symlink() and ignore.read_bytes() == _IGNORE_ALL:
             ignore.unlink()
         base.rmdir()
-
-
-def _clear(folder: Path, keep: str) -> None:
-    for path in list(folder.iterdir()):
-        if path.name != keep:
-            _delete(path)
 
 
 def _delete(path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -19,24 +19,22 @@ from hookkit.errors import HookInstallError
 from hookkit.installer import files
 
 RUNTIME = "runtime.json"
-_PREFIX = "hookkit_"
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptSet:
-    """The files that hooks need in ``folder``: every script of the package, shared by all agents, and runtime.json.
+    """The files that one agent's hooks need in ``folder``: scripts, some of them shared with others, and runtime.json.
 
-    entry: the script that the agent's settings name; the package must hold it.
+    scripts: file names, in the order in which they are written; the package must hold them all.
     """
 
     folder: Path
-    entry: str
+    scripts: tuple[str, ...]
     source: Traversable | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """File names, the entry last of the scripts: what it imports is there before it is."""
-        return tuple(self.wanted())
+        return (RUNTIME, *self.scripts)
 
     def origin(self, name: str) -> str:
         """Where the content of a file comes from, to be shown."""
@@ -45,19 +43,13 @@ class ScriptSet:
     def wanted(self) -> dict[str, bytes]:
         """File name -> content. HookInstallError where the package does not hold a script."""
         try:
-            scripts = {
-                item.name: item.read_bytes()
-                for item in self._source().iterdir()
-                if item.name.startswith(_PREFIX) and item.name.endswith(".py")
-            }
-            entry = scripts.pop(self.entry)
-        except (OSError, KeyError, ModuleNotFoundError) as error:
+            return {RUNTIME: runtime(), **{name: (self._source() / name).read_bytes() for name in self.scripts}}
+        except (OSError, ModuleNotFoundError) as error:
             raise HookInstallError(
                 "MISSING_HOOK_SCRIPT",
-                f"This hookkit has no {self.entry} to install ({error}).",
+                f"This hookkit lacks a hook script that it should hold ({error}).",
                 "Install hookkit again: pip install --force-reinstall hookkit.",
             ) from error
-        return {RUNTIME: runtime(), **dict(sorted(scripts.items())), self.entry: entry}
 
     def _source(self) -> Traversable:
         return self.source or importlib.resources.files("hookkit.hooks")
@@ -105,14 +97,15 @@ class ScriptSet:
             if not self._same(name, data):
                 files.replace(self.folder / name, data, mode=_mode(name))
 
-    def remove(self, known: Mapping[str, tuple[str, ...]]) -> tuple[Path, ...]:
+    def remove(self, known: Mapping[str, tuple[str, ...]], keep: Collection[str] = ()) -> tuple[Path, ...]:
         """Delete our files and what Python compiled of them. Returns those left, because they are not ours.
 
         known: file name -> hashes of contents that we wrote there, in this version or an earlier one.
+        keep: file names that somebody still needs.
         """
         wanted = self.wanted()
         left: list[Path] = []
-        names = dict.fromkeys((*wanted, *known))
+        names = [name for name in dict.fromkeys((*wanted, *known)) if name not in keep]
         for name in names:
             path = self.folder / name
             content = _read(path)

@@ -18,7 +18,7 @@ from hookkit.installer.drafts import InstallDraft, RemoveDraft, draft_install, d
 from hookkit.installer.envelope import Warn
 from hookkit.installer.record import InstallRecord
 from hookkit.installer.result import HookInstallResult, Preview, unified_diff
-from hookkit.installer.target import resolve, users_of
+from hookkit.installer.target import resolve, still_needed
 
 # Somebody who saves the file again within the same millisecond, eight times in a row, is a program gone wild.
 _ATTEMPTS = 8
@@ -79,12 +79,18 @@ class SettingsHookInstaller:
         """Put the hooks in, or put them right. A second call changes nothing."""
         draft_install(self.target)  # refusals come before the lock, which is a file too
         with files.exclusive():
-            draft = self._until_done(lambda: draft_install(self.target), self._commit_install)
+            self._sweep()
+            first = draft_install(self.target)
+            try:
+                draft = self._until_done(lambda: draft_install(self.target), self._commit_install)
+            except HookInstallError:
+                self._back_out(first)
+                raise
         warnings = (*draft.warnings, *self.target.outside_warnings())
         return HookInstallResult(
             installer=self.installer_name,
             action="install",
-            changed=any(action.action != "keep" for action in draft.actions),
+            changed=_changes(draft),
             active=not any(warn.blocks for warn in warnings),
             events=tuple(self.target.ours.handlers),
             settings_path=self.target.link,
@@ -96,16 +102,19 @@ class SettingsHookInstaller:
     def remove(self) -> HookInstallResult:
         """Take out what install() put in, to the byte where nobody edited since; do nothing where nothing is ours."""
         target = self.target.as_recorded()
-        draft_remove(target)
-        with files.exclusive():
-            draft = self._until_done(lambda: draft_remove(target), self._commit_remove)
-            left = self._remove_scripts(target.folder, draft.known)
-            if draft.known:
-                record.drop(draft.known)
+        draft = draft_remove(target)  # refusals come before the lock, which is a file too
+        left: tuple[Path, ...] = ()
+        self._sweep()
+        if _changes(draft):
+            with files.exclusive():
+                draft = self._until_done(lambda: draft_remove(target), self._commit_remove)
+                left = self._remove_scripts(target.folder, draft.known)
+                if draft.known:
+                    record.drop(draft.known)
         return HookInstallResult(
             installer=self.installer_name,
             action="remove",
-            changed=any(action.action != "keep" for action in draft.actions),
+            changed=_changes(draft),
             active=False,
             events=draft.events,
             settings_path=self.target.link,
@@ -118,10 +127,12 @@ class SettingsHookInstaller:
         """The state of things as they are now, read anew at every call (schemas/install-status.schema.json)."""
         return status.status(self.target.as_recorded())
 
+    def _sweep(self) -> None:
+        """Delete what killed runs left half written."""
+        files.sweep((files.follow(self.target.link).parent, self.target.as_recorded().folder, record.folder()))
+
     def _until_done(self, decide: Callable[[], _Draft], commit: Callable[[_Draft], bool]) -> _Draft:
         """Decide and commit, again for as long as somebody changes the settings in between."""
-        places = (files.follow(self.target.link).parent, self.target.as_recorded().folder, record.folder())
-        files.sweep(places)
         for _ in range(_ATTEMPTS):
             draft = decide()
             if commit(draft):
@@ -135,32 +146,29 @@ class SettingsHookInstaller:
     def _commit_install(self, draft: InstallDraft) -> bool:
         target = self.target
         shared = target.scope == "project"
-        try:
-            if draft.record != draft.known:
-                record.save(draft.record)
-            files.make_folders(draft.hook_folders, 0o700)
-            target.scripts.write()
-            if draft.edit.changed:
-                files.make_folders(draft.folders, 0o755 if shared else 0o700)
-                data = draft.edit.text.encode("utf-8", "surrogateescape")
-                mode = 0o644 if shared and draft.text is None else None
-                if not files.replace(draft.found.path, data, mode, expect=draft.found):
-                    return False
-        except HookInstallError:
-            self._back_out(draft)
-            raise
+        if draft.record != draft.known:
+            record.save(draft.record)
+        files.make_folders(draft.hook_folders, 0o700)
+        target.scripts.write()
+        if draft.edit.changed:
+            files.make_folders(draft.folders, 0o755 if shared else 0o700)
+            data = draft.edit.text.encode("utf-8", "surrogateescape")
+            mode = 0o644 if shared and draft.text is None else None
+            if not files.replace(draft.found.path, data, mode, expect=draft.found):
+                return False
         if draft.known and draft.known.hooks_dir != target.folder:
             self._remove_scripts(draft.known.hooks_dir, draft.known)
         return True
 
-    def _back_out(self, draft: InstallDraft) -> None:
+    def _back_out(self, first: InstallDraft) -> None:
         """A first install that failed half way leaves nothing; what a later one leaves, the next run puts right."""
-        if draft.known is not None or files.read(draft.found.path).data != draft.found.data:
+        written = first.edit.text.encode("utf-8", "surrogateescape")
+        if first.known is not None or files.read(first.found.path).data == written:
             return
-        if draft.hook_folders:
-            self._remove_scripts(self.target.folder, draft.record)
-        files.drop_folders(draft.folders)
-        record.drop(draft.record)
+        if first.hook_folders:
+            self._remove_scripts(self.target.folder, first.record)
+        files.drop_folders(first.folders)
+        record.drop(first.record)
 
     def _commit_remove(self, draft: RemoveDraft) -> bool:
         path = draft.found.path
@@ -178,11 +186,9 @@ class SettingsHookInstaller:
         return True
 
     def _remove_scripts(self, folder: Path, known: InstallRecord | None) -> tuple[Path, ...]:
-        """Delete our scripts in a folder that no other settings file runs them from; give those that are not ours."""
+        """Delete those of our scripts in a folder that no other settings file needs; give those that are not ours."""
         target = replace(self.target, hooks_dir=folder)
-        if users_of(folder, target):
-            return ()
-        left = target.scripts.remove(known.scripts if known else {})
+        left = target.scripts.remove(known.scripts if known else {}, keep=still_needed(folder, target))
         files.drop_folders((folder,) if folder == paths.hooks() else ())
         files.drop_folders(known.created_hook_folders if known else ())
         return left
@@ -196,6 +202,10 @@ def refuse_platform(name: str) -> None:
             "hookkit installs hooks on Linux and macOS only; the hook command needs a POSIX shell.",
             "Run the agent and hookkit inside WSL.",
         )
+
+
+def _changes(draft: InstallDraft | RemoveDraft) -> bool:
+    return any(action.action != "keep" for action in draft.actions)
 
 
 def _foreign_script(path: Path) -> Warn:

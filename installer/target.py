@@ -15,7 +15,7 @@ from hookkit.installer import command, envelope, files, record, settings_edit
 from hookkit.installer.envelope import Warn
 from hookkit.installer.jsontext import Document, JsonTextError, parse
 from hookkit.installer.record import InstallRecord
-from hookkit.installer.scripts import ScriptSet
+from hookkit.installer.scripts import RUNTIME, ScriptSet
 from hookkit.installer.settings_edit import Ours
 
 
@@ -47,7 +47,13 @@ class Target:
 
     @property
     def scripts(self) -> ScriptSet:
-        return ScriptSet(self.folder, self.contract.hook_entry, self.source)
+        return ScriptSet(self.folder, self._scripts, self.source)
+
+    @property
+    def _scripts(self) -> tuple[str, ...]:
+        """The entry last: what it imports is there before it is."""
+        entry = self.contract.hook_entry
+        return (*(name for name in self.contract.hook_files if name != entry), entry)
 
     def read(self) -> tuple[files.Found, str | None]:
         """The settings file and its text (None: there is none). HookInstallError where it cannot be read."""
@@ -151,8 +157,16 @@ def _check_text(path: str) -> None:
         ) from None
 
 
-def users_of(folder: Path, but: Target) -> frozenset[str]:
-    """The agents that still run scripts in ``folder`` by any settings file other than that of ``but``."""
+def still_needed(folder: Path, but: Target) -> frozenset[str]:
+    """The files in ``folder`` that agents still run by any settings file other than that of ``but``."""
+    users = _users_of(folder, but)
+    contracts = [but.contract if name == but.contract.name else agents.AGENTS.get(name) for name in users]
+    if None in contracts:  # an agent of a later hookkit: what it needs is not known
+        return frozenset(path.name for path in folder.glob("*"))
+    return frozenset(name for c in contracts if c is not None for name in (*c.hook_files, RUNTIME))
+
+
+def _users_of(folder: Path, but: Target) -> frozenset[str]:
     mine = files.follow(but.link)
     known = {(r.agent, r.settings) for r in record.load_all()}
     known |= {(but.contract.name, files.follow(path)) for path in but.other_sources()}

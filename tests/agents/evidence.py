@@ -24,11 +24,14 @@ Key = tuple[str, str | None, str | None]
 
 def hook_lines(box: Sandbox) -> list[Json]:
     """Every hook line of the session, from the transcript and from sidecars, in the order they were taken."""
+    lines = [record for record in _records(box) if record.get("type") == "opentraces_hook"]
+    return sorted(lines, key=lambda line: str(line["timestamp"]))
+
+
+def _records(box: Sandbox) -> list[Json]:
     files = [*(box.home / ".claude" / "projects").glob(f"*/{box.session_id}.jsonl")]
     files += box.base.rglob(f"hooks/{box.session_id}.jsonl")
-    records = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
-    lines = [record for record in records if record.get("type") == "opentraces_hook"]
-    return sorted(lines, key=lambda line: str(line["timestamp"]))
+    return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line]
 
 
 def tree_of(line: Json) -> str | None:
@@ -111,8 +114,7 @@ def _assert_bound(entries: Mapping[str, Json], notes: Mapping[str | None, Note],
 
 def assert_no_trace_of_hooks_in_the_transcript(box: Sandbox) -> None:
     """Claude notes in the transcript every hook that failed or printed something; there is no such note."""
-    for line in box.transcript().read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
+    for record in _records(box):
         kind = (record.get("attachment") or {}).get("type", "") if record.get("type") == "attachment" else ""
         assert not kind.startswith("hook_"), record
 

@@ -16,6 +16,8 @@ from .sandbox import Json, Run, Sandbox
 
 # Measured by the agent's clock or drawn by its dice.
 _VOLATILE = frozenset({"duration_ms", "duration_api_ms", "ttft_ms", "ttft_stream_ms", "time_to_request_ms", "uuid"})
+# After /compact the agent itself lists every PreCompact and PostCompact hook that ran, for the user and for the model.
+_ROLL_CALL = re.compile(r"\n(?:Pre|Post)Compact \[[^\n]*hookkit_claude_code\.py[^\n]*\] completed successfully")
 _DICE = re.compile(r"\ba[0-9a-f]{16}\b|(?<=duration_ms: )\d+")
 # hookkit's own: ignored by git, and private to it below the git dir.
 _OURS = frozenset({".opentraces", "hookkit"})
@@ -43,22 +45,23 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """conversation: every request of the last run in its order, so what the model was shown, word for word."""
+    """conversation: what the model was shown, word for word: (run, conversation, turn) and the messages."""
 
     answers: list[Answer]
     repositories: dict[str, Repository]
-    conversation: list[tuple[str, int, Any]]
+    conversation: list[tuple[int, str, int, Any]]
 
 
 def observe(box: Sandbox, runs: list[Run], folders: list[Path]) -> Observation:
-    recorded = sorted(box.server.requests, key=lambda one: (one.position.conversation, one.position.answered))
+    shown = [
+        (number, one.position.conversation, one.position.answered, _neutral(box, one.request["messages"]))
+        for number, run in enumerate(runs)
+        for one in run.requests
+    ]
     return Observation(
         [Answer(run.returncode, run.stderr, _neutral(box, _stable(run))) for run in runs],
         {folder.name: _repository(box, folder) for folder in folders},
-        [
-            (one.position.conversation, one.position.answered, _neutral(box, one.request["messages"]))
-            for one in recorded
-        ],
+        sorted(shown, key=lambda one: one[:3]),
     )
 
 
@@ -73,7 +76,7 @@ def _neutral(box: Sandbox, value: Any) -> Any:
     match value:
         case str():
             slug = re.sub(r"[^A-Za-z0-9]", "-", str(box.base))
-            placed = value.replace(str(box.base), "/box").replace(slug, "-box")
+            placed = _ROLL_CALL.sub("", value).replace(str(box.base), "/box").replace(slug, "-box")
             return _DICE.sub("#", placed.replace(box.server.url.removeprefix("http://"), "model"))
         case list():
             # Results of parallel calls come in the order in which they happened to end.

@@ -27,7 +27,7 @@ from .model_server import ModelServer
 from .normalise import Normaliser
 from .programs import CLAUDE_CODE, InstalledAgent, install
 from .sandbox import EVENTS, Json, Sandbox, interpreter
-from .script import Agent, ApiError, Bash, Call, Edit, Read, Script, Skill, Text, Write
+from .script import Agent, ApiError, Bash, Call, Edit, Read, Script, Skill, Text, Turn, Write
 
 _HERE = Path(__file__).parent
 _FIXTURES = _HERE / "fixtures"
@@ -78,7 +78,7 @@ def tour(recording: Recording) -> str:
     box.repository()
     box.write({"nb.ipynb": json.dumps(_NOTEBOOK), ".claude/skills/greet/SKILL.md": _SKILL})
     here = f"{box.project}/"
-    turns = [
+    turns: list[Turn] = [
         [Text("I will write a file."), Write(f"{here}a.txt", "one\ntwo\nthree\ntwo\n")],
         [Edit(f"{here}a.txt", "one\n", "one\none and a half\n")],
         [Edit(f"{here}a.txt", "two", "2", replace_all=True)],
@@ -92,7 +92,7 @@ def tour(recording: Recording) -> str:
         [Agent("outer"), Agent("beside")],
         [Text("Everything is done.")],
     ]
-    subagents = {
+    subagents: dict[str, list[Turn]] = {
         "outer": [[Bash("echo outer > outer.txt")], [Agent("inner")], [Text("Outer is done.")]],
         "inner": [[Write(f"{here}inner.txt", "inner\n")], [Text("Inner is done.")]],
         "beside": [[Read(f"{here}README.md")], [Text("Beside is done.")]],
@@ -210,7 +210,7 @@ def _raw_lines(main: Path) -> dict[str, bytes]:
 
 def _event(payload: Json | None, effects: list[Json], grown: dict[str, list[Json]]) -> Json:
     event: Json = {"payload": payload, "effects": effects, "transcript": grown.pop("")}
-    subagents = {name: lines for name, lines in grown.items() if lines}
+    subagents: dict[str, list[Turn]] = {name: lines for name, lines in grown.items() if lines}
     return {**event, "subagents": subagents} if subagents else event
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .model_server import ModelServer
+from .model_server import ModelServer, Recorded
 from .programs import InstalledAgent
 from .script import Script
 
@@ -39,17 +40,19 @@ EVENTS = (
     "SessionEnd",
 )
 
+_PROC = Path("/proc")
 _WITNESS = Path(__file__).with_name("witness.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run of the agent gave back."""
+    """What one run of the agent gave back, and what it asked the model."""
 
     session_id: str
     returncode: int
     stdout: str
     stderr: str
+    requests: list[Recorded]
 
     @property
     def result(self) -> Json:
@@ -183,7 +186,7 @@ class Sandbox:
             cwd=cwd or self.project, env=self.env, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
-        return Run(session_id, done.returncode, done.stdout, done.stderr)
+        return Run(session_id, done.returncode, done.stdout, done.stderr, self.server.requests)
 
     def start(self, script: Script, prompt: str = "Go on.") -> subprocess.Popen[bytes]:
         """Start the agent in a process group of its own and do not wait for it."""
@@ -213,17 +216,22 @@ class Sandbox:
     def trace(self, until: Callable[[Json], bool] = lambda trace: True) -> Json:
         """The stored trace of the session, as ``hookkit show --json`` prints it, once ``until`` holds for it."""
         shown = None
-        for _ in attempts():
+        for round_ in attempts():
             self.settle()
+            if round_ > 20 and _PROC.exists():
+                break  # nothing is running any more that could still write it
             shown = self.hookkit("show", self.session_id, "--json", check=False)
             if shown.returncode == 0 and until(json.loads(shown.stdout)):
                 return json.loads(shown.stdout)  # type: ignore[no-any-return]
-        raise AssertionError(f"no such trace within {PATIENCE:.0f} s; last seen: {shown}")
+        raise AssertionError(f"no such trace; last seen: {shown}")
 
     def settle(self) -> None:
         """Wait until no process is left that was started in this sandbox (detached ingests included)."""
+        quiet = 0
         for _ in attempts():
-            if not list(_processes(self.base)):
+            # Twice in a row: a process shows no environment in the moment between fork and exec.
+            quiet = 0 if list(_processes(self.base)) else quiet + 1
+            if quiet == 2:
                 return
         raise AssertionError(f"still running: {list(_processes(self.base))}")
 
@@ -232,18 +240,20 @@ class Sandbox:
         shutil.rmtree(self.base)
 
 
-def attempts() -> Iterator[None]:
-    """Rounds of a waiting loop, until the patience is over."""
+def attempts() -> Iterator[int]:
+    """Rounds of a waiting loop, counted, until the patience is over."""
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        yield
-        time.sleep(0.05)
+    for number in itertools.count():
+        if time.monotonic() > end:
+            return
+        yield number
+        time.sleep(0.02)
 
 
 def _processes(base: Path) -> Iterator[tuple[int, str]]:
     """Processes whose environment names ``base``; none where the system does not show environments as files."""
     marker = f"HOME={base}/".encode()
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in _PROC.glob("[0-9]*"):
         try:
             if marker in (folder / "environ").read_bytes():
                 yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

@@ -9,7 +9,7 @@ import pytest
 
 from .evidence import assert_lines_match_the_witness, windows, written_tree
 from .sandbox import Json, Run, Sandbox
-from .script import Agent, Bash, Call, Edit, Read, Script, Skill, Text, Write
+from .script import Agent, Bash, Call, Edit, Read, Script, Skill, Text, Turn, Write
 from .twins import Twins
 
 pytestmark = pytest.mark.real_agent
@@ -23,7 +23,7 @@ def steps_of(trace: Json, tool: str) -> list[Json]:
 
 def test_calls_of_one_answer_are_paired_one_by_one(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
-        reads = [Read(f"{box.project}/README.md"), Read(f"{box.project}/old.txt"), Bash("ls"), Bash("cat old.txt")]
+        reads: Turn = [Read(f"{box.project}/README.md"), Read(f"{box.project}/old.txt"), Bash("ls"), Bash("cat old.txt")]
         writes = [Write(f"{box.project}/w{number}.txt", f"{number}\n") for number in range(4)]
         return [box.run(Script([reads, writes, [Bash("echo x > x"), Bash("echo y > y; false")], [Text("Done.")]]))]
 
@@ -39,11 +39,11 @@ def test_calls_of_one_answer_are_paired_one_by_one(twins: Twins) -> None:
 def test_a_subagent_inside_a_subagent_hangs_below_the_call_that_started_it(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
         here = f"{box.project}/"
-        subagents = {
+        subagents: dict[str, list[Turn]] = {
             "outer": [[Write(f"{here}outer.txt", "outer\n")], [Agent("inner")], [Text("Outer is done.")]],
             "inner": [[Bash("echo inner > inner.txt")], [Text("Inner is done.")]],
         }
-        turns = [[Write(f"{here}first.txt", "1\n")], [Agent("outer")], [Bash("echo last > last.txt")], [Text("End.")]]
+        turns: list[Turn] = [[Write(f"{here}first.txt", "1\n")], [Agent("outer")], [Bash("echo last > last.txt")], [Text("End.")]]
         return [box.run(Script(turns, subagents))]
 
     played = twins.play(act)
@@ -73,7 +73,7 @@ def test_subagents_that_write_at_the_same_time_see_only_states_that_were_there(t
     legal = frozenset(written_tree(tmp_path / f"state{n}", state) for n, state in enumerate(states))
 
     def act(box: Sandbox) -> list[Run]:
-        subagents = {
+        subagents: dict[str, list[Turn]] = {
             name: [[Write(f"{box.project}/{name}.txt", f"{name}\n")], [Text(f"{name} is done.")]]
             for name in ("left", "right")
         }
@@ -105,7 +105,7 @@ def test_a_denied_call_begins_and_never_ends(twins: Twins) -> None:
 
 def test_calls_that_the_agent_rejects_itself_are_in_the_trace_without_a_window(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
-        turns = [
+        turns: list[Turn] = [
             [
                 Bash("touch disallowed.txt"),
                 Call("NoSuchTool", {"a": 1}),

@@ -9,12 +9,12 @@ import pytest
 
 from .evidence import windows, written_tree
 from .sandbox import Run, Sandbox
-from .script import Bash, Script, Text, Write
+from .script import Bash, Script, Text, Turn, Write
 from .twins import Played, Twins
 
 pytestmark = pytest.mark.real_agent
 
-START = {"README.md": b"A project.\n", "old.txt": b"one\ntwo\nthree\n"}
+START: dict[str, bytes] = {"README.md": b"A project.\n", "old.txt": b"one\ntwo\nthree\n"}
 
 
 def play_command(twins: Twins, command: str) -> Played:
@@ -101,7 +101,7 @@ def test_ignored_files_stay_out_of_the_tree(twins: Twins, tmp_path: Path) -> Non
 
 def test_a_session_that_went_into_a_subfolder_is_still_the_session_of_its_project(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
-        turns = [
+        turns: list[Turn] = [
             [Bash("mkdir -p sub/deeper && cd sub/deeper && pwd")],
             [Bash("echo here > here.txt && pwd")],
             [Write(f"{box.project}/top.txt", "top\n")],
@@ -123,7 +123,7 @@ def test_a_session_that_went_into_a_subfolder_is_still_the_session_of_its_projec
 
 def test_a_commit_made_by_the_agent_is_its_own_and_nothing_of_ours_is_in_it(twins: Twins, tmp_path: Path) -> None:
     def act(box: Sandbox) -> list[Run]:
-        turns = [
+        turns: list[Turn] = [
             [Write(f"{box.project}/a.txt", "a\n")],
             [Bash("git add -A && git commit -qm 'Add a' && git log --format=%s")],
             [Bash("git checkout -qb topic && git stash list && echo b > b.txt && git stash -qu && git stash pop -q")],

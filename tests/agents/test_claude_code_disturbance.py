@@ -19,7 +19,7 @@ from .model_server import ModelServer
 from .observe import Observation, observe
 from .programs import InstalledAgent
 from .sandbox import Run, Sandbox
-from .script import Agent, ApiError, Bash, Read, Script, Text, Write
+from .script import Agent, ApiError, Bash, Read, Script, Text, Turn, Write
 from .twins import Twins
 
 pytestmark = pytest.mark.real_agent
@@ -36,8 +36,8 @@ ODD_SETTINGS = (
 def session(box: Sandbox) -> list[Run]:
     """Every kind of boundary: calls that succeed and fail, a subagent, and a turn that ends in an error."""
     here = f"{box.project}/"
-    subagents = {"sub": [[Read(f"{here}old.txt")], [Text("Read.")]]}
-    turns = [[Write(f"{here}a.txt", "a\n")], [Bash("echo b > b.txt; exit 4")], [Agent("sub")], [Text("Done.")]]
+    subagents: dict[str, list[Turn]] = {"sub": [[Read(f"{here}old.txt")], [Text("Read.")]]}
+    turns: list[Turn] = [[Write(f"{here}a.txt", "a\n")], [Bash("echo b > b.txt; exit 4")], [Agent("sub")], [Text("Done.")]]
     first = box.run(Script(turns, subagents), "Begin.")
     return [first, box.run(Script([[]] * 4 + [[ApiError(500)]]), "Fail.", resume=True)]
 
@@ -221,12 +221,13 @@ def test_hooks_in_the_settings_of_a_project_record_it(twins: Twins, scope: str) 
 def test_hooks_registered_twice_record_every_call_once(twins: Twins) -> None:
     box = twins.box("recorded", install=True)
     box.repository()
-    box.hookkit("install", "claude-code", "--scope", "project")
+    box.hookkit("install", "claude-code", "--scope", "project", "--hooks-dir", str(box.home / "more-hooks"))
 
     run = box.run(Script([[Bash("echo b > b.txt")], [Text("Done.")]]))
     trace = box.trace(lambda trace: bool(trace["metadata"].get("hook_stop")))
 
     assert (run.returncode, run.stderr) == (0, "")
+    assert [line["event"] for line in hook_lines(box)].count("PostToolUse") == 2, "both did run"
     assert len(trace["metadata"]["hook_pre_tool_use"]) == len(trace["metadata"]["hook_post_tool_use"]) == 1
     assert len(trace["metadata"]["hook_stop"]) == 1
 

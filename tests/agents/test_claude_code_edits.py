@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from .evidence import windows, written_tree
+from .evidence import hook_lines, windows, written_tree
 from .sandbox import Run, Sandbox
 from .script import Call, Edit, Read, Script, Text, Write
 from .twins import Twins
@@ -100,7 +101,7 @@ def test_an_edit_that_only_deletes_lines_claims_none(twins: Twins) -> None:
 
 
 def test_a_notebook_edit_is_attributed_to_lines_of_the_file(twins: Twins) -> None:
-    cell = {"cell_type": "code", "execution_count": None, "id": "c1", "metadata": {}, "outputs": [], "source": "1"}
+    cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "id": "c1", "metadata": {}, "outputs": [], "source": "1"}
     notebook = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
 
     def act(box: Sandbox) -> list[Run]:
@@ -115,6 +116,20 @@ def test_a_notebook_edit_is_attributed_to_lines_of_the_file(twins: Twins) -> Non
     lines = (played.box.project / "nb.ipynb").read_text().split("\n")
     assert post["capture_status"] == "captured"
     assert '"source": "2"' in "\n".join(lines[post["start_line"] - 1 : post["end_line"]])
+
+
+def test_a_large_write_is_a_small_line_and_whole_in_the_trace(twins: Twins) -> None:
+    text = "".join(f"line {number}\n" for number in range(20_000))
+
+    def act(box: Sandbox) -> list[Run]:
+        return [box.run(Script([[Write(f"{box.project}/large.txt", text)], [Text("Written.")]]))]
+
+    played = twins.play(act)
+
+    (call,) = played.calls("Write")
+    assert all(len(json.dumps(line)) < 16 << 10 for line in hook_lines(played.box))
+    assert played.trace["metadata"]["hook_pre_tool_use"][call]["tool_input"]["content"] == text
+    assert (played.post(call)["start_line"], played.post(call)["end_line"]) == (1, 20_000)
 
 
 def test_names_and_contents_beyond_ascii_come_out_as_git_has_them(twins: Twins, tmp_path: Path) -> None:

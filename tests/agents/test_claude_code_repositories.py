@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from .evidence import hook_lines, windows, written_tree
+from .evidence import (
+    assert_lines_match_the_witness,
+    assert_trace_matches_the_witness,
+    hook_lines,
+    recorded_trace,
+    tree_of,
+    windows,
+    written_tree,
+)
 from .sandbox import Run, Sandbox
-from .script import Bash, Script, Text, Write
+from .script import Bash, Call, Script, Text, Turn, Write
 from .twins import Twins
 
 pytestmark = pytest.mark.real_agent
@@ -69,6 +77,42 @@ def test_outside_a_repository_the_session_is_recorded_and_the_folder_stays_clean
     assert played.post(write.call)["capture_status"] == "captured"
 
 
+def test_a_repository_that_the_agent_makes_itself_is_recorded_from_then_on(twins: Twins, tmp_path: Path) -> None:
+    def act(box: Sandbox) -> list[Run]:
+        turns: list[Turn] = [
+            [Bash("git init -q")],
+            [Write(f"{box.project}/a.txt", "a\n")],
+            [Bash("git add -A && git commit -qm First")],
+            [Text("Done.")],
+        ]
+        return [box.run(Script(turns))]
+
+    played = twins.play(act, lambda box: box.write({"README.md": "No repository yet.\n"}))
+
+    init, write, commit = windows(played.trace)
+    assert init.before is None
+    assert init.after == written_tree(tmp_path / "init", {"README.md": b"No repository yet.\n"})
+    assert write.after == commit.after == played.box.git("rev-parse", "HEAD^{tree}").strip()
+
+
+def test_a_subagent_in_a_worktree_of_its_own_is_bound_to_that_worktree(twins: Twins, tmp_path: Path) -> None:
+    """Not a twin: the agent draws the worktree's name."""
+    box = twins.box("recorded", install=True)
+    box.repository()
+    task = {"description": "Isolated", "prompt": "Work apart. [[conversation sub]]", "subagent_type": "general-purpose"}
+    turns: list[Turn] = [[Call("Agent", {**task, "isolation": "worktree"})], [Text("Done.")]]
+
+    run = box.run(Script(turns, {"sub": [[Bash("echo apart > apart.txt")], [Text("Done apart.")]]}))
+    trace = recorded_trace(box)
+
+    assert (run.returncode, run.stderr) == (0, "")
+    assert_lines_match_the_witness(box)
+    assert_trace_matches_the_witness(box, trace)
+    entries = trace["metadata"]["hook_post_tool_use"].values()
+    (apart,) = [entry for entry in entries if entry["trail"]["worktree_root"] != str(box.project)]
+    assert tree_of(apart) == written_tree(tmp_path / "apart", {**START, "apart.txt": b"apart\n"})
+
+
 def test_a_sha256_repository_has_sha256_trees(twins: Twins) -> None:
     def prepare(box: Sandbox) -> None:
         box.git("init", "-q", "--object-format=sha256")
@@ -121,7 +165,7 @@ def test_a_project_that_was_excluded_is_left_alone(twins: Twins) -> None:
 
 def test_the_recorded_session_is_on_the_list_with_its_numbers(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
-        turns = [[Text("Writing."), Write(f"{box.project}/a.txt", "a\n")], [Bash("exit 1")], [Text("Done.")]]
+        turns: list[Turn] = [[Text("Writing."), Write(f"{box.project}/a.txt", "a\n")], [Bash("exit 1")], [Text("Done.")]]
         return [box.run(Script(turns), "Write a file, then fail.")]
 
     played = twins.play(act)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from pathlib import Path
 
 import pytest
 
 from .evidence import assert_lines_match_the_witness, hook_lines, recorded_trace, tree_of, windows, written_tree
 from .sandbox import Run, Sandbox, attempts
-from .script import ApiError, Bash, Delay, Edit, Read, Script, Text, Write
+from .script import ApiError, Bash, Delay, Edit, Read, Script, Text, Turn, Write
 from .twins import Twins
 
 pytestmark = pytest.mark.real_agent
@@ -66,26 +67,73 @@ def test_a_resumed_session_is_one_trace(twins: Twins, tmp_path: Path) -> None:
 
 
 def test_a_compacted_session_keeps_its_calls_and_says_when_it_was_compacted(twins: Twins) -> None:
-    """Not a twin: whenever a hook for PreCompact exists at all, the agent lists it in the output of /compact."""
+    def act(box: Sandbox) -> list[Run]:
+        path = f"{box.project}/a.txt"
+        script = Script([[Write(path, "one\n")], [Text("First.")], [Bash("echo two >> a.txt")], [Text("Second.")]])
+        return [
+            box.run(script, "Begin."),
+            box.run(script, "/compact", resume=True),
+            box.run(script, "Go on.", resume=True),
+        ]
+
+    played = twins.play(act)
+
+    assert [run.result["result"] for run in played.runs] == ["First.", "", "Second."]
+    assert [window.tool for window in windows(played.trace)] == ["Write", "Bash"]
+    (event,) = played.trace["metadata"]["compaction_events"]
+    assert event["trigger"] == "manual"
+    prompts = [step["content"] for step in played.trace["steps"] if step["role"] == "user"]
+    assert prompts == ["Begin.", "Go on."]
+
+
+def test_a_forked_session_has_a_trace_of_its_own(twins: Twins) -> None:
     box = twins.box("recorded", install=True)
     box.repository()
-    path = f"{box.project}/a.txt"
-    script = Script([[Write(path, "one\n")], [Text("First.")], [Bash("echo two >> a.txt")], [Text("Second.")]])
+    script = Script(
+        [[Write(f"{box.project}/a.txt", "a\n")], [Text("First.")], [Bash("echo b > b.txt")], [Text("Second.")]]
+    )
+    fork = str(uuid.uuid4())
 
     box.run(script, "Begin.")
-    compacted = box.run(script, "/compact", resume=True)
-    resumed = box.run(script, "Go on.", resume=True)
-    trace = recorded_trace(box)
+    original = box.trace()
+    forked = box.run(script, "Try it another way.", resume=True, extra=["--fork-session", "--session-id", fork])
 
-    assert (compacted.returncode, compacted.stderr) == (0, "")
-    assert resumed.result["result"] == "Second."
+    assert (forked.returncode, forked.stderr, forked.result["session_id"]) == (0, "", fork)
+    assert box.trace()["metadata"]["hook_pre_tool_use"] == original["metadata"]["hook_pre_tool_use"]
+    box.session_id = fork
+    trace = box.trace(lambda trace: bool(trace["metadata"].get("hook_stop")))
+    (bash,) = [window for window in windows(trace) if window.tool == "Bash"]
+    assert list(trace["metadata"]["hook_post_tool_use"]) == [bash.call]
+
+
+def test_a_session_without_a_transcript_still_has_its_hook_lines(twins: Twins) -> None:
+    box = twins.box("recorded", install=True)
+    box.repository()
+
+    run = box.run(Script([[Write(f"{box.project}/a.txt", "a\n")], [Text("Done.")]]), extra=["--no-session-persistence"])
+    box.settle()
+
+    assert (run.returncode, run.stderr, run.result["result"]) == (0, "", "Done.")
     assert_lines_match_the_witness(box)
-    assert [window.tool for window in windows(trace)] == ["Write", "Bash"]
-    (event,) = trace["metadata"]["compaction_events"]
-    assert event["trigger"] == "manual"
-    assert not any(
-        "being continued from a previous" in (s["content"] or "") for s in trace["steps"] if s["role"] == "user"
-    )
+
+
+def test_an_agent_that_deletes_ignored_files_keeps_what_comes_after(twins: Twins) -> None:
+    """The sidecar is an ignored file of the worktree; what was only there is gone with it."""
+    box = twins.box("recorded", install=True)
+    box.repository()
+    turns: list[Turn] = [
+        [Bash("git clean -fdxq")],
+        [Write(f"{box.project}/a.txt", "a\n")],
+        [Bash("git clean -fdxq")],
+        [Text("Done.")],
+    ]
+
+    run = box.run(Script(turns))
+    trace = box.trace(lambda trace: bool(trace["metadata"].get("hook_stop")))
+
+    assert (run.returncode, run.stderr, run.result["result"]) == (0, "", "Done.")
+    seen = {note.call: note.tree for note in box.notes() if note.event == "PostToolUse"}
+    assert {window.call: window.after for window in windows(trace)} == seen
 
 
 def test_an_agent_that_is_killed_in_the_middle_of_a_call_loses_nothing(twins: Twins, tmp_path: Path) -> None:
@@ -148,7 +196,7 @@ def test_two_sessions_at_once_in_one_worktree_do_not_mix(twins: Twins) -> None:
     box.repository()
     other = Sandbox.__new__(Sandbox)
     other.__dict__.update(box.__dict__, session_id="0b8f6f2e-0000-4000-8000-000000000001")
-    turns = [[Bash(f"echo {n} > {n}.txt"), Delay(0.05)] for n in range(3)]
+    turns: list[Turn] = [[Bash(f"echo {n} > {n}.txt"), Delay(0.05)] for n in range(3)]
 
     agents = [each.start(Script([*turns, [Text("Done.")]])) for each in (box, other)]
 

@@ -44,11 +44,11 @@ def settings(isolated_home: Path) -> Path:
 
 
 def everything(*roots: Path) -> dict[str, str]:
-    """Every path below the roots, with its kind, mode and content; locks and empty folders of hookkit's state left out."""
+    """Every path below the roots, with its kind, mode and content; hookkit's own state is left out."""
     found: dict[str, str] = {}
     for root in roots:
         for path in sorted(root.rglob("*")):
-            if "state" in path.parts and "hookkit" in path.parts:
+            if "state" in path.parts:
                 continue
             mode = oct(path.lstat().st_mode)
             if path.is_symlink():
@@ -62,4 +62,6 @@ def everything(*roots: Path) -> dict[str, str]:
 
 @pytest.fixture
 def snapshot(isolated_home: Path, tmp_path: Path) -> Callable[[], dict[str, str]]:
+    """What is in the home and the test's folder, whenever it is called."""
+    (isolated_home / ".local").mkdir()  # holds the state, which stays
     return lambda: everything(isolated_home, tmp_path)

@@ -219,10 +219,11 @@ def test_comments_of_others_stay_on_their_lines_when_ours_is_cut() -> None:
 @pytest.mark.parametrize(
     "others",
     [
-        '["A", OURS, "B"]', "[OURS]", "[OURS, OURS]", '[OURS, "A"]', '["A", OURS]', '["A", /* c */ OURS]', '[OURS /* c */]',
-        '["A",\n// x\nOURS,\n// y\n"B"]', '["A", // a\nOURS\n]', '[\nOURS, // o\n"A"]', '[// c\nOURS]', '[OURS, // c\n]',
-        '["A", OURS,]', '[OURS,]', '[ OURS , OURS , "A" , OURS ]', '[/* a */ OURS /* b */ , /* c */ "A" /* d */]',
-        '["A" // a\n, OURS // o\n]', '["A" // a\n, OURS // o\n, "B"]', '["A"\n// a\n,\n// b\nOURS\n// c\n]',
+        '["A", OURS, "B"]', "[OURS]", "[OURS, OURS]", '[OURS, "A"]', '["A", OURS]', '["A", /* c */ OURS]',
+        '[OURS /* c */]', '["A",\n// x\nOURS,\n// y\n"B"]', '["A", // a\nOURS\n]', '[\nOURS, // o\n"A"]',
+        '[// c\nOURS]', '[OURS, // c\n]', '["A", OURS,]', '[OURS,]', '[ OURS , OURS , "A" , OURS ]',
+        '[/* a */ OURS /* b */ , /* c */ "A" /* d */]', '["A" // a\n, OURS // o\n]',
+        '["A" // a\n, OURS // o\n, "B"]', '["A"\n// a\n,\n// b\nOURS\n// c\n]',
     ],
 )  # fmt: skip
 def test_ours_is_cut_from_among_others_whatever_stands_between(others: str) -> None:

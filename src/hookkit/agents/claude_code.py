@@ -41,7 +41,10 @@ CONTRACT = AgentContract(
     hook_files=(
         "hookkit_claude_code.py",
         "hookkit_claude_events.py",
+        "hookkit_git.py",
+        "hookkit_hunks.py",
         "hookkit_json.py",
+        "hookkit_line.py",
         "hookkit_recorder.py",
         "hookkit_tree.py",
     ),

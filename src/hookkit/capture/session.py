@@ -146,7 +146,7 @@ class Session:
         cells = self.fold.cells.texts()
         state = {
             "version": VERSION,
-            "session": self.session_id,
+            "transcript": str(self.transcript),
             "cells": len(cells),
             "fold": self.fold.dump(),
             "hooks": hooks,
@@ -156,8 +156,8 @@ class Session:
 
     def load(self, state: Mapping[str, Any], texts: list[bytes]) -> None:
         """Go on from what ``dump`` gave; raises ``files.FileChangedError`` if a file is no longer what was read."""
-        if state["version"] != VERSION or state["session"] != self.session_id:
-            raise FileChangedError(state["version"])
+        if (state["version"], state["transcript"]) != (VERSION, str(self.transcript)):
+            raise FileChangedError(state["transcript"])
         progress = {key: Progress(**fields) for key, fields in state["progress"].items()}
         for key, one in progress.items():
             one.check(Path(key))

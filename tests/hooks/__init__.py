@@ -1,0 +1,1 @@
+"""The hook scripts, run the way an agent runs them."""

@@ -1,0 +1,551 @@
+"""A tree id is the id that `git add -A && git write-tree` gives on a copy of the user's index, whatever the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .rig import Rig, commit, expected_tree, fake_git, git, hook_module, make_repository, private, tree_of
+
+
+def _tracked_but_ignored(root: Path) -> None:
+    (root / ".gitignore").write_text("*.log\nbuild/\n")
+    (root / "kept.log").write_text("tracked\n")
+    git(root, "add", "-f", "kept.log")
+    commit(root)
+    (root / "kept.log").write_text("changed\n")
+    (root / "other.log").write_text("ignored\n")
+    (root / "build").mkdir()
+    (root / "build" / "out").write_text("ignored\n")
+
+
+def _sparse(root: Path) -> None:
+    git(root, "sparse-checkout", "set", "--no-cone", "/a.txt")
+    assert not (root / "sub").exists()
+    (root / "a.txt").write_text("changed\n")
+
+
+def _sparse_with_a_file_outside(root: Path) -> None:
+    _sparse(root)
+    (root / "sub").mkdir()
+    (root / "sub" / "b.txt").write_text("back\n")
+
+
+def _sparse_cone(root: Path) -> None:
+    git(root, "sparse-checkout", "set", "--cone", "--sparse-index", "other")
+    (root / "a.txt").write_text("changed\n")
+
+
+def _autocrlf(root: Path) -> None:
+    git(root, "config", "core.autocrlf", "true")
+    git(root, "config", "core.safecrlf", "true")
+    (root / "a.txt").write_bytes(b"one\r\ntwo\r\n")
+    (root / "new.txt").write_bytes(b"one\r\ntwo\n")
+
+
+def _text_attributes(root: Path) -> None:
+    (root / "crlf.txt").write_bytes(b"a\r\nb\r\n")
+    commit(root)
+    (root / ".gitattributes").write_text("* text=auto\n*.bin -text\n")
+    (root / "crlf.txt").write_bytes(b"a\r\nb\r\nc\r\n")
+    (root / "x.bin").write_bytes(b"a\r\n")
+
+
+def _clean_filter(root: Path) -> None:
+    git(root, "config", "filter.upper.clean", "tr a-z A-Z")
+    (root / ".gitattributes").write_text("*.up filter=upper\n")
+    (root / "x.up").write_text("shout\n")
+
+
+def _required_filter_that_fails(root: Path) -> None:
+    git(root, "config", "filter.broken.clean", "false")
+    git(root, "config", "filter.broken.required", "true")
+    (root / ".gitattributes").write_text("*.broken filter=broken\n")
+    (root / "x.broken").write_text("x\n")
+    (root / "good").write_text("x\n")
+
+
+def _submodule(root: Path) -> None:
+    inner = make_repository(root.parent / "library")
+    (inner / "code").write_text("1\n")
+    commit(inner)
+    git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "library")
+    commit(root)
+    (root / "library" / "code").write_text("2\n")
+    git(root / "library", "-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qam", "moved on")
+    (root / "library" / "dirty").write_text("not the superproject's\n")
+
+
+def _nested_with_commits(root: Path) -> None:
+    inner = make_repository(root / "nested")
+    (inner / "file").write_text("x\n")
+    commit(inner)
+
+
+def _nested_without_commits(root: Path) -> None:
+    inner = make_repository(root / "nested")
+    (inner / "file").write_text("x\n")
+    (root / "beside").write_text("x\n")
+
+
+def _links_and_bits(root: Path) -> None:
+    (root / "link").symlink_to("a.txt")
+    (root / "dead").symlink_to("/nowhere/at/all")
+    (root / "loop").symlink_to("loop")
+    (root / "folder link").symlink_to("sub")
+    (root / "run.sh").write_text("#!/bin/sh\n")
+    (root / "run.sh").chmod(0o755)
+    (root / "a.txt").chmod(0o755)
+
+
+def _names(root: Path) -> None:
+    for name in (b"\xc3\xbcnic\xc3\xb6de", b"\xff\xfe not utf-8", b"new\nline", b"tab\t", b'quo"te', b":colon", b"-dash", b" sp "):
+        with open(os.path.join(os.fsencode(root), name), "wb") as file:
+            file.write(name)
+
+
+def _intent_to_add(root: Path) -> None:
+    (root / "meant").write_text("meant\n")
+    (root / "gone").write_text("gone\n")
+    git(root, "add", "-N", "meant", "gone")
+    (root / "gone").unlink()
+
+
+def _staged_deletes(root: Path) -> None:
+    git(root, "rm", "-q", "--cached", "a.txt")
+    (root / ".gitignore").write_text("a.txt\n")
+    (root / "staged").write_text("staged, then gone\n")
+    git(root, "add", "staged")
+    (root / "staged").unlink()
+
+
+def _split_index(root: Path) -> None:
+    git(root, "update-index", "--split-index")
+    (root / "new").write_text("x\n")
+    git(root, "add", "new")
+
+
+def _untracked_cache(root: Path) -> None:
+    git(root, "update-index", "--untracked-cache")
+    git(root, "status")
+    (root / "new").write_text("x\n")
+
+
+def _fsmonitor(root: Path) -> None:
+    witness = root.parent / "monitor was run"
+    program = root.parent / "monitor"
+    program.write_text(f"#!/bin/sh\ntouch '{witness}'\nprintf 'token\\0'\n")
+    program.chmod(0o755)
+    git(root, "config", "core.fsmonitor", str(program))
+    git(root, "update-index", "--fsmonitor")
+    (root / "a.txt").write_text("the monitor says that nothing changed\n")
+
+
+def _assumed_unchanged(root: Path) -> None:
+    git(root, "update-index", "--assume-unchanged", "a.txt")
+    git(root, "update-index", "--skip-worktree", "sub/b.txt")
+    (root / "a.txt").write_text("not looked at\n")
+    (root / "sub" / "b.txt").write_text("not looked at\n")
+
+
+def _merge_conflict(root: Path) -> None:
+    git(root, "switch", "-q", "-c", "other")
+    (root / "a.txt").write_text("theirs\n")
+    commit(root)
+    git(root, "switch", "-q", "main")
+    (root / "a.txt").write_text("ours\n")
+    commit(root)
+    git(root, "merge", "other", check=False)
+    assert git(root, "ls-files", "-u")
+
+
+def _index_version_4(root: Path) -> None:
+    git(root, "update-index", "--index-version", "4")
+    (root / "new").write_text("x\n")
+
+
+def _file_becomes_folder(root: Path) -> None:
+    (root / "a.txt").unlink()
+    (root / "a.txt").mkdir()
+    (root / "a.txt" / "inside").write_text("x\n")
+    shutil.rmtree(root / "sub")
+    (root / "sub").write_text("a file now\n")
+
+
+def _special_files(root: Path) -> None:
+    os.mkfifo(root / "fifo")
+    (root / "beside").write_text("x\n")
+
+
+def _user_hooks(root: Path) -> None:
+    for name in ("post-index-change", "pre-commit", "reference-transaction"):
+        program = root / ".git" / "hooks" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\ntouch '{root.parent}/hook was run'\n")
+        program.chmod(0o755)
+    (root / "new").write_text("x\n")
+
+
+def _empty_folders(root: Path) -> None:
+    (root / "empty" / "deeper").mkdir(parents=True)
+
+
+def _excludes_outside_the_tree(root: Path) -> None:
+    (root / ".git" / "info").mkdir(exist_ok=True)
+    (root / ".git" / "info" / "exclude").write_text("secret\n")
+    (root / "secret").write_text("x\n")
+
+
+SETUPS: list[Callable[[Path], None]] = [
+    _tracked_but_ignored, _sparse, _sparse_with_a_file_outside, _sparse_cone, _autocrlf, _text_attributes, _clean_filter,
+    _required_filter_that_fails, _submodule, _nested_with_commits, _nested_without_commits, _links_and_bits, _names,
+    _intent_to_add, _staged_deletes, _split_index, _untracked_cache, _fsmonitor, _assumed_unchanged, _merge_conflict,
+    _index_version_4, _file_becomes_folder, _special_files, _user_hooks, _empty_folders, _excludes_outside_the_tree,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arrange", SETUPS, ids=lambda arrange: arrange.__name__.strip("_"))
+def test_a_tree_id_is_what_git_itself_gives(rig: Rig, arrange: Callable[[Path], None]) -> None:
+    rig.tree()
+    arrange(rig.project)
+    expected = expected_tree(rig.project)
+    assert [rig.tree(), rig.tree("PostToolUse")] == [expected, expected]
+    assert not list(rig.base.glob("*was run"))
+
+
+@pytest.mark.parametrize("arrange", [_nested_without_commits, _required_filter_that_fails])
+def test_what_git_cannot_add_is_said(rig: Rig, arrange: Callable[[Path], None]) -> None:
+    arrange(rig.project)
+    rig.tree()
+    assert rig.limitations() == ["unreadable_paths"]
+
+
+@pytest.mark.parametrize("option", ["--object-format=sha256", "--ref-format=reftable"])
+def test_other_formats_of_repositories(tmp_path: Path, option: str) -> None:
+    probe = subprocess.run(["git", "init", "-q", option, str(tmp_path / "probe")], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip(f"this git knows no {option}")
+    rig = Rig(tmp_path, make_repository(tmp_path / "project", option))
+    (rig.project / "a").write_text("x\n")
+    algo = "sha256" if "sha256" in option else "sha1"
+    for head in (None, commit):
+        if head:
+            head(rig.project)
+        data = rig.fire("Stop")["data"]
+        assert data["trail"]["tree_id"] == {"algo": algo, "hex": expected_tree(rig.project)}
+        sha = git(rig.project, "rev-parse", "HEAD") if head else None
+        assert data["trail"]["git_head"] == (sha and {"algo": algo, "hex": sha})
+        assert data["git"] == {
+            "sha": sha,
+            "dirty": not head,
+            "files_changed": 0 if head else 1,
+            "changed_paths": [] if head else ["a"],
+        }
+
+
+def test_a_repository_without_a_commit(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, make_repository(tmp_path / "project"))
+    assert rig.tree() == "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+    (rig.project / "a").write_text("x\n")
+    line = rig.fire("Stop")
+    assert line["data"]["trail"]["tree_id"]["hex"] == expected_tree(rig.project)
+    assert line["data"]["trail"]["git_head"] is None
+    assert line["data"]["git"] == {"sha": None, "dirty": True, "files_changed": 1, "changed_paths": ["a"]}
+    assert not (rig.project / ".git" / "index").exists()
+
+
+def test_a_linked_worktree_has_its_own_index_and_head(rig: Rig) -> None:
+    git(rig.project, "worktree", "add", "-q", "-b", "side", str(rig.base / "side tree "))
+    side = Rig(rig.base / "second", rig.base / "side tree ")
+    (side.project / "a.txt").write_text("only here\n")
+    commit(side.project)
+    (side.project / "new").write_text("x\n")
+    line = side.fire("PreToolUse")
+    assert line["data"]["trail"] == {
+        "worktree_root": str(side.project.resolve()),
+        "tree_id": {"algo": "sha1", "hex": expected_tree(side.project)},
+        "git_head": {"algo": "sha1", "hex": git(side.project, "rev-parse", "HEAD")},
+    }
+    assert line["data"]["trail"]["git_head"]["hex"] != git(rig.project, "rev-parse", "HEAD")
+    assert rig.tree() == expected_tree(rig.project) == git(rig.project, "rev-parse", "HEAD^{tree}")
+
+
+def test_a_submodule_is_a_worktree_of_its_own(rig: Rig) -> None:
+    _submodule(rig.project)
+    inside = rig.project / "library"
+    tool_input = {"file_path": str(inside / "code"), "content": "x"}
+    trail = rig.fire("PreToolUse", tool_name="Write", tool_input=tool_input)["data"]["trail"]
+    assert (trail["worktree_root"], trail["tree_id"]["hex"]) == (str(inside.resolve()), expected_tree(inside))
+
+
+def test_a_file_of_another_worktree_binds_the_call_to_that_one(rig: Rig) -> None:
+    other = make_repository(rig.base / "other")
+    (other / "x").write_text("x\n")
+    for path in (other / "x", other / "not" / "there" / "yet"):
+        trail = rig.fire("PreToolUse", tool_name="Write", tool_input={"file_path": str(path)})["data"]["trail"]
+        assert (trail["worktree_root"], trail["tree_id"]["hex"]) == (str(other.resolve()), expected_tree(other))
+    tool_input = {"notebook_path": str(other / "n.ipynb")}
+    trail = rig.fire("PreToolUse", tool_name="NotebookEdit", tool_input=tool_input)["data"]["trail"]
+    assert trail["worktree_root"] == str(other.resolve())
+    assert rig.sidecars() == [rig.project / ".opentraces" / "claude-code" / "hooks" / f"{rig.session}.jsonl"]
+
+
+def test_a_file_outside_any_repository_leaves_the_call_with_the_current_folder(rig: Rig) -> None:
+    tool_input = {"file_path": str(rig.home / "plan.md")}
+    trail = rig.fire("PreToolUse", tool_name="Write", tool_input=tool_input)["data"]["trail"]
+    assert trail["worktree_root"] == str(rig.project.resolve())
+
+
+def test_a_link_into_a_repository_is_followed(rig: Rig) -> None:
+    link = rig.base / "link to it"
+    link.symlink_to(rig.project / "sub")
+    trail = rig.fire("PreToolUse", tool_name="Write", tool_input={"file_path": str(link / "x")})["data"]["trail"]
+    assert trail["worktree_root"] == str(rig.project.resolve())
+
+
+def test_in_a_subfolder_the_whole_worktree_counts(rig: Rig) -> None:
+    (rig.project / "a.txt").write_text("changed above\n")
+    sub = str(rig.project / "sub")
+    for event in ("PreToolUse", "Stop"):
+        line = rig.fire(event, cwd=rig.project / "sub", env={"CLAUDE_PROJECT_DIR": sub})
+        assert line["data"]["trail"]["tree_id"]["hex"] == expected_tree(rig.project)
+
+
+def test_git_variables_of_the_environment_change_nothing(rig: Rig) -> None:
+    other = make_repository(rig.base / "other")
+    (other / "x").write_text("x\n")
+    commit(other)
+    expected = expected_tree(rig.project)
+    hostile = {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_INDEX_FILE": str(other / ".git" / "index"),
+        "GIT_OBJECT_DIRECTORY": str(other / ".git" / "objects"),
+        "GIT_COMMON_DIR": str(other / ".git"),
+        "GIT_NAMESPACE": "x",
+        "GIT_PREFIX": "sub/",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.bare",
+        "GIT_CONFIG_VALUE_0": "true",
+        "GIT_TRACE": str(rig.base / "trace"),
+        "GIT_CEILING_DIRECTORIES": str(rig.project.parent),
+    }
+    assert rig.tree(env=hostile) == expected
+    assert not (rig.base / "trace").exists()
+    assert not (other / ".git" / "hookkit").exists()
+
+
+@pytest.mark.parametrize("name", ["a:b", 'quo"te', " spaces ", "new\nline", "back\\slash", "ü:\"\n'", "#", "-x", "$(touch x)"])
+def test_folder_names_that_git_or_a_shell_could_take_for_something_else(tmp_path: Path, name: str) -> None:
+    root = make_repository(tmp_path / name)
+    (root / "a").write_text("in the user's objects\n")
+    commit(root)
+    rig = Rig(tmp_path / f"rig {name}", root)
+    (root / "b").write_text("new\n")
+    line = rig.fire("PreToolUse")
+    assert line["data"]["trail"]["worktree_root"] == str(root)
+    assert line["data"]["trail"]["tree_id"]["hex"] == expected_tree(root)
+    stored = [path for path in (private(root) / "objects").rglob("*") if path.is_file()]
+    assert len(stored) == 2  # the new blob and the new tree: what the user's store has is not stored again
+
+
+def test_a_folder_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    root = make_repository(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")))
+    (root / "a").write_text("x\n")
+    rig = Rig(tmp_path, root)
+    line = rig.fire("PreToolUse", cwd=root)
+    assert os.fsencode(line["data"]["trail"]["worktree_root"]) == os.fsencode(root)
+    assert line["data"]["trail"]["tree_id"]["hex"] == expected_tree(root)
+
+
+def _fresh_tree(root: Path) -> str:
+    """The tree of what is on the disk now, read from scratch: no index to trust, nothing ignored."""
+    scratch = root.parent / "fresh index"
+    scratch.unlink(missing_ok=True)
+    own = {"GIT_INDEX_FILE": str(scratch)}
+    git(root, "add", "-A", **own)
+    return git(root, "write-tree", **own)
+
+
+def test_an_edit_in_the_same_second_and_of_the_same_size_is_seen(rig: Rig) -> None:
+    path = rig.project / "a.txt"
+    for number in range(12):
+        path.write_text(f"{number:04}\n")
+        if number % 3 == 0:
+            git(rig.project, "add", "a.txt")
+            path.write_text(f"{number:03}x\n")
+        if number % 4 == 0:
+            git(rig.project, "status")
+        assert rig.tree() == _fresh_tree(rig.project)
+
+
+def test_an_edit_between_two_captures_is_seen_though_time_and_size_are_the_same(rig: Rig) -> None:
+    path = rig.project / "a.txt"
+    path.write_text("aaaa\n")
+    git(rig.project, "add", "a.txt")
+    found = path.stat()
+    index = (rig.project / ".git" / "index").stat()
+    rig.tree()
+    path.write_text("bbbb\n")
+    os.utime(path, ns=(found.st_atime_ns, index.st_mtime_ns))
+    assert rig.tree() == _fresh_tree(rig.project)
+
+
+def test_the_users_index_may_change_between_captures(rig: Rig) -> None:
+    root = rig.project
+    steps: list[Callable[[], object]] = [
+        lambda: (root / "new").write_text("x\n"),
+        lambda: git(root, "add", "new"),
+        lambda: (root / ".gitignore").write_text("new\n"),
+        lambda: git(root, "rm", "-q", "--cached", "new"),
+        lambda: git(root, "add", "-f", "new"),
+        lambda: commit(root),
+        lambda: git(root, "switch", "-q", "-c", "other", "HEAD~1"),
+        lambda: git(root, "reset", "-q", "--hard", "main"),
+        lambda: (root / ".git" / "index").unlink(),
+        lambda: git(root, "reset", "-q"),
+        lambda: git(root, "stash", "-u"),
+    ]
+    for step in steps:
+        step()
+        assert rig.tree() == expected_tree(root)
+        assert rig.fire("Stop")["data"]["trail"]["git_head"]["hex"] == git(root, "rev-parse", "HEAD")
+
+
+def _then_ignored(root: Path) -> list[Callable[[], object]]:
+    (root / "node_modules").mkdir()
+    (root / "node_modules" / "x").write_text("x\n")
+    return [lambda: None, lambda: (root / ".gitignore").write_text("node_modules\n"), (root / ".gitignore").unlink]
+
+
+def _then_ignored_by_itself(root: Path) -> list[Callable[[], object]]:
+    (root / ".venv").mkdir()
+    (root / ".venv" / "x").write_text("x\n")
+    return [lambda: None, lambda: (root / ".venv" / ".gitignore").write_text("*\n")]
+
+
+def _then_excluded(root: Path) -> list[Callable[[], object]]:
+    (root / "x").write_text("x\n")
+    return [lambda: None, lambda: _excludes_outside_the_tree(root), lambda: (root / ".git/info/exclude").write_text("x\n")]
+
+
+def _deleted_and_back(root: Path) -> list[Callable[[], object]]:
+    (root / "dist").mkdir()
+    (root / "dist" / "out").write_text("1\n")
+    commit(root)
+    (root / ".gitignore").write_text("dist\n")
+    out = root / "dist" / "out"
+    return [lambda: None, out.unlink, lambda: out.write_text("2\n")]
+
+
+def _repository_comes_and_goes(root: Path) -> list[Callable[[], object]]:
+    (root / "inner").mkdir()
+    (root / "inner" / "x").write_text("x\n")
+    return [
+        lambda: None,
+        lambda: commit(make_repository(root / "inner")),
+        lambda: shutil.rmtree(root / "inner" / ".git"),
+    ]
+
+
+def _attributes_change(root: Path) -> list[Callable[[], object]]:
+    (root / "x.txt").write_bytes(b"a\r\n")
+    return [
+        lambda: None,
+        lambda: (root / ".gitattributes").write_text("*.txt text\n"),
+        lambda: git(root, "config", "core.autocrlf", "input"),
+        lambda: (root / ".gitattributes").unlink(),
+    ]
+
+
+def _line_ends_remembered(root: Path) -> list[Callable[[], object]]:
+    (root / "x").write_bytes(b"a\r\nb\r\n")
+    commit(root)
+    (root / ".gitattributes").write_text("* text=auto\n")
+    return [lambda: (root / "x").write_bytes(b"a\nc\n"), lambda: (root / "x").write_bytes(b"a\r\nb\r\nc\r\n")]
+
+
+def _mode_remembered(root: Path) -> list[Callable[[], object]]:
+    (root / "run").write_text("x\n")
+    git(root, "add", "run")
+    git(root, "update-index", "--chmod=+x", "run")
+    git(root, "config", "core.fileMode", "false")
+    return [lambda: None, (root / "run").unlink, lambda: (root / "run").write_text("y\n")]
+
+
+HISTORIES = [
+    _then_ignored, _then_ignored_by_itself, _then_excluded, _deleted_and_back, _repository_comes_and_goes,
+    _attributes_change, _line_ends_remembered, _mode_remembered,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("history", HISTORIES, ids=lambda history: history.__name__.strip("_"))
+def test_a_tree_id_does_not_depend_on_what_was_captured_before(
+    rig: Rig, history: Callable[[Path], list[Callable[[], object]]]
+) -> None:
+    for step in history(rig.project):
+        step()
+        assert rig.tree() == expected_tree(rig.project)
+
+
+# In a repository with many untracked files a capture starts from the index of an earlier one.
+FOLLOWED = [_then_ignored, _then_ignored_by_itself, _then_excluded, _deleted_and_back, _attributes_change]
+
+
+@pytest.mark.parametrize("history", FOLLOWED, ids=lambda history: history.__name__.strip("_"))
+def test_many_untracked_files_are_read_once_and_the_tree_id_stays_right(
+    rig: Rig, history: Callable[[Path], list[Callable[[], object]]]
+) -> None:
+    many = rig.project / "many"
+    many.mkdir()
+    for number in range(hook_module("hookkit_tree").MANY + 1):
+        (many / f"{number}").write_text(f"{number}\n")
+    rig.tree()
+    seed = private(rig.project) / "index.seed"
+    assert seed.exists()
+    counted = fake_git(rig.base / "counting", f'echo "$*" >>"{rig.base}/calls"; exec "$REAL" "$@"')
+    for number, step in enumerate(history(rig.project)):
+        step()
+        (many / "0").write_text(f"changed {number}\n")
+        assert rig.tree(env={"PATH": counted}) == expected_tree(rig.project)
+    (many / "1").write_text("changed\n")
+    shutil.rmtree(rig.base / "calls", ignore_errors=True)
+    assert rig.tree() == expected_tree(rig.project)
+
+
+def test_the_many_files_are_not_read_again(rig: Rig) -> None:
+    git(rig.project, "config", "filter.slow.clean", f"echo >>'{rig.base}/reads'; cat")
+    (rig.project / ".gitattributes").write_text("/many/** filter=slow\n")
+    many = rig.project / "many"
+    many.mkdir()
+    for number in range(8):
+        (many / f"{number}").write_text(f"{number}\n")
+    script = rig.hooks / "hookkit_tree.py"
+    script.write_text(script.read_text().replace("MANY = 1000", "MANY = 5"))
+    reads = rig.base / "reads"
+    first = rig.tree()
+    assert reads.read_text().count("\n") == 8
+    assert rig.tree() == first
+    assert reads.read_text().count("\n") == 8
+    (many / "3").write_text("changed\n")
+    found = rig.tree()
+    assert reads.read_text().count("\n") == 9
+    assert found == expected_tree(rig.project) != first
+
+
+def test_a_changed_index_of_the_user_is_read_for_the_many_files_too(rig: Rig) -> None:
+    script = rig.hooks / "hookkit_tree.py"
+    script.write_text(script.read_text().replace("MANY = 1000", "MANY = 5"))
+    for number in range(8):
+        (rig.project / f"{number}").write_text(f"{number}\n")
+    rig.tree()
+    (rig.project / ".gitignore").write_text("1\n")
+    git(rig.project, "add", "-f", "1")
+    assert rig.tree() == expected_tree(rig.project)
+    assert tree_of(rig.project, rig.tree()).count("\n") == 10

@@ -1,0 +1,112 @@
+"""Many installs and removes at once, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hookkit.agents.contract import AgentContract
+from hookkit.installer import SettingsHookInstaller, files
+from hookkit.installer import settings_installer as module
+
+WORKER = """
+import os, sys
+from pathlib import Path
+from hookkit.agents import AGENTS
+from hookkit.installer import SettingsHookInstaller
+
+os.environ["HOOKKIT_HOME"] = sys.argv[2]
+children = []
+for number in range(int(sys.argv[3])):
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            installer = SettingsHookInstaller(AGENTS["claude-code"], settings_file=Path(sys.argv[1]))
+            for round in range(3):
+                installer.install() if (number + round) % 2 else installer.remove()
+            code = 0
+        finally:
+            os._exit(code)
+    children.append(child)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+def test_64_installs_and_removes_at_once_end_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.json"
+    before = b'{\n  "env": {"A": "1"}, // keep\n  "hooks": {"Stop": [{"hooks": []}]}\n}\n'
+    path.write_bytes(before)
+    home = tmp_path / "hookkit"
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, str(path), str(home), "64"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [0] * 64, done.stderr
+    text = path.read_bytes()
+    assert text == before or text.count(b"hookkit_claude_code.py") == 12
+    assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".tmp")] == []
+    monkeypatch.setenv("HOOKKIT_HOME", str(home))
+    from hookkit.agents import AGENTS
+
+    installer = SettingsHookInstaller(AGENTS["claude-code"], settings_file=path)
+    installer.install()
+    assert installer.status()["installed"]
+    installer.remove()
+    assert path.read_bytes() == before
+
+
+def test_an_edit_that_a_user_saves_during_an_install_is_kept(
+    contract: AgentContract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"model": "a"}')
+    saved: list[str] = []
+
+    def save_meanwhile(name: str) -> None:
+        if name == "staged settings.json" and len(saved) < 3:
+            saved.append(name)
+            path.write_text(json.dumps({"model": "b", "edit": len(saved)}))
+
+    monkeypatch.setattr(files, "step", save_meanwhile)
+    installer = SettingsHookInstaller(contract, settings_file=path)
+    installer.install()
+    data = json.loads(path.read_text())
+    assert (data["model"], data["edit"]) == ("b", 3)
+    assert installer.status()["installed"]
+    installer.remove()
+    assert path.read_text() == json.dumps({"model": "b", "edit": 3})
+
+
+def test_a_file_that_never_stops_changing_is_left_alone_with_a_clear_error(
+    contract: AgentContract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    monkeypatch.setattr(
+        files,
+        "step",
+        lambda name: path.write_text(json.dumps({"n": os.urandom(4).hex()})) if name.startswith("staged") else None,
+    )
+    with pytest.raises(module.HookInstallError) as caught:
+        SettingsHookInstaller(contract, settings_file=path).install()
+    assert caught.value.code == "SETTINGS_CHANGING"
+    assert caught.value.hint
+    assert list(json.loads(path.read_text())) == ["n"]
+
+
+def test_a_lock_that_is_held_too_long_is_reported_with_its_place(
+    contract: AgentContract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LOCK_SECONDS", 0.05)
+    installer = SettingsHookInstaller(contract, settings_file=tmp_path / "settings.json")
+    with files.exclusive(), pytest.raises(module.HookInstallError) as caught:
+        installer.install()
+    assert caught.value.code == "INSTALL_BUSY"
+    assert "install.lock" in caught.value.hint
+    assert not (tmp_path / "settings.json").exists()
