@@ -97,7 +97,7 @@ def transcript(payload, session):
     return path if name == session + ".jsonl" and projects == "projects" else None
 
 
-def data(role, payload):
+def data(role, payload, foreign):
     """The agent's part of the line's data. A value of a kind that Claude never sends is left out, and that is said."""
     line, limitations = {}, []
     for field, (name, kind) in {**_ANY, **FIELDS.get(role, {})}.items():
@@ -106,12 +106,14 @@ def data(role, payload):
             continue
         if _KINDS[kind](value):
             line[name] = value
-        elif "payload_unreadable" not in limitations:
+        elif not limitations:
             limitations.append("payload_unreadable")
     if "tool_call_id" in line:
         line["tool_use_id"] = line["tool_call_id"]
     if role in ("tool_pre", "tool_post", "tool_failure"):
         line.setdefault("tool_input", {})
+        if not (foreign or {"tool", "tool_call_id"} <= line.keys()) and not limitations:
+            limitations.append("payload_unreadable")  # Claude names every call; not all others do
     if role in ("tool_post", "tool_failure"):
         line.update(_attribution(line, payload.get("tool_response")))
         limitations += line["limitations"]

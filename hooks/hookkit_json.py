@@ -42,7 +42,7 @@ def loads(text):
             return json.loads(text, strict=False, parse_constant=lambda _name: None)
         text = text.strip(_SPACE)
         value, end = _scan(text, 0)
-    except (StopIteration, RecursionError):
+    except (StopIteration, RecursionError, SystemError):  # SystemError: the C core found no json.decoder to raise from
         raise ValueError("not JSON, or too deep") from None
     if end != len(text):
         raise ValueError("more than one value")

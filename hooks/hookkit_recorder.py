@@ -8,7 +8,7 @@ Shared by all agents; what differs is in the agent's own module (`hookkit_<agent
     start_folder(payload, environment)     the folder the session belongs to
     call_folders(payload)                  paths that this call is about, the closest first
     transcript(payload, session)           the transcript that takes the line, or None
-    data(role, payload)                    what goes into the line's data
+    data(role, payload, foreign)           what goes into the line's data; foreign: another agent called
 
 Nothing here may fail loudly: a hook is invisible. Standard library only.
 """
@@ -64,7 +64,7 @@ def record(agent):
             limitations += why
             if created:
                 _remember(runtime, worktree.root)
-    data = {"session_id": session, "agent": caller, **agent.data(role, payload)}
+    data = {"session_id": session, "agent": caller, **agent.data(role, payload, caller != agent.AGENT)}
     if role in ("turn_end", "turn_failure"):
         data["git"] = state(worktree, trail) if trail else {}
     if trail:

@@ -185,6 +185,7 @@ def _capture_into(worktree, index, deadline, limitations):
     if code == 1:  # --ignore-errors: everything that could be read is in the index
         limitations.append("unreadable_paths")
     elif code:
+        _unlink(f"{worktree.private}/base-{stamp}")  # in case that it is the seed that git could not read
         raise NoTreeError("git_failed")
     # --missing-ok: a partial clone must not fetch, and objects need not be looked up to know their ids.
     code, output = run(worktree, index, deadline, "write-tree", "--missing-ok")

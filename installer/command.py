@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _INTERPRETER = re.compile(r"\.?(?:python|pypy)[\w.\-]*", re.IGNORECASE)
@@ -47,7 +48,7 @@ def own_command(command: object, entry: str, args: object = None) -> OwnCommand 
     if isinstance(args, list):  # exec form: no shell, the program alone in `command`
         if not all(isinstance(arg, str) for arg in args):
             return None
-        tokens = [command, *args]
+        tokens = (command, *args)
     if not tokens or not _INTERPRETER.fullmatch(os.path.basename(tokens[0])):
         return None
     at = 1
@@ -58,15 +59,16 @@ def own_command(command: object, entry: str, args: object = None) -> OwnCommand 
     return OwnCommand(tokens[0], tokens[at]) if _harmless_tail(tokens[at + 1 :]) else None
 
 
-def _tokens(command: str) -> list[str]:
+@lru_cache(maxsize=256)  # every check of a settings file reads the same few commands again
+def _tokens(command: str) -> tuple[str, ...]:
     lexer = shlex.shlex(command, posix=True, punctuation_chars=False)
     lexer.whitespace = " \t"  # a newline ends a command, so it must not vanish between two words
     lexer.whitespace_split = True
     lexer.commenters = ""
     try:
-        return list(lexer)
+        return tuple(lexer)
     except ValueError:
-        return []
+        return ()
 
 
 def _harmless_tail(tokens: Sequence[str]) -> bool:

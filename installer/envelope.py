@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-# Below one event's array Claude rejects the file; at or above it, that event or `hooks` alone.
-_GROUP_DEPTH = 3
+# A wrong `hooks`, or a wrong event in it, is ignored alone; anything else that is wrong costs the whole file.
+_IGNORED_DEPTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ def _schema(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
     found: dict[str, Warn] = {}
     for error in sorted(_validator(contract.envelope).iter_errors(doc.root.data()), key=lambda e: len(e.path)):
         where = json_path(error.absolute_path)
-        fatal = len(error.absolute_path) >= _GROUP_DEPTH
+        fatal = list(error.absolute_path)[:1] != ["hooks"] or len(error.absolute_path) > _IGNORED_DEPTH
         effect = f"{contract.title} skips the whole file" if fatal else f"{contract.title} ignores it"
         found.setdefault(
             where,
             Warn(
-                "MALFORMED_HOOK" if fatal else "IGNORED_SETTING",
+                "MALFORMED_SETTING" if fatal else "IGNORED_SETTING",
                 str(path),
                 where,
                 f"{_reason(error)}, so {effect}.",
@@ -120,8 +120,8 @@ def _schema(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
 def _reason(error: ValidationError) -> str:
     if error.validator == "required":
         return f"`{json_path(error.absolute_path)}` lacks {error.message.split(' is a required')[0]}"
-    if error.validator == "enum":
-        return f"`{json_path(error.absolute_path)}` is not a kind of hook that exists"
+    if error.validator in ("enum", "pattern", "maximum"):
+        return f"`{json_path(error.absolute_path)}` is not a value that exists for it"
     if error.validator == "exclusiveMinimum":
         return f"`{json_path(error.absolute_path)}` is not a positive number"
     return f"`{json_path(error.absolute_path)}` is not of type {error.validator_value}"

@@ -78,7 +78,12 @@ def replace(path: Path, data: bytes, mode: int | None = None, expect: Found | No
     """
     stage = path.with_name(f".{path.name}.hookkit-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
-        _stage(stage, path, data, mode)
+        # Neither a link nor a file that somebody put there may be written through.
+        descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unusable(path, error) from error
+    try:
+        _stage(descriptor, path, data, mode)
         step(f"staged {path.name}")
         if expect is not None and read(path).data != expect.data:
             stage.unlink()
@@ -93,10 +98,9 @@ def replace(path: Path, data: bytes, mode: int | None = None, expect: Found | No
     return True
 
 
-def _stage(stage: Path, path: Path, data: bytes, mode: int | None) -> None:
-    descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    step(f"stage opened {path.name}")
+def _stage(descriptor: int, path: Path, data: bytes, mode: int | None) -> None:
     with open(descriptor, "wb") as stream:
+        step(f"stage opened {path.name}")
         stream.write(data)
         stream.flush()
         try:

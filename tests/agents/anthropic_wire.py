@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from .script import Position, Text, Turn, answered_before, conversation_of, summary_text
+from .script import ApiError, Delay, Position, Text, Turn, answered_before, conversation_of, summary_text
 from .vocabulary import Vocabulary
 from .wire import Answer, Json
 
@@ -51,6 +51,8 @@ class AnthropicMessages:
             if isinstance(action, Text):
                 blocks.append(_text_block(action.text))
                 continue
+            if isinstance(action, ApiError | Delay):
+                raise TypeError(f"{action} is no part of a message")
             use = self._vocabulary(action, offered)
             call = _id("toolu_", f"{_session(request)}/{position.conversation}/{position.answered}/{number}")
             blocks.append({"type": "tool_use", "id": call, "name": use.name, "input": use.input})

@@ -12,6 +12,7 @@ _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 _AGENT = re.compile(r"\ba[0-9a-f]{16}\b")
 _TIME = re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b(?!T)")
+_PORT = re.compile(r"\b127\.0\.0\.1:\d+")
 _MARKER = re.compile(r" ?\[\[(?:conversation|answered) [\w-]+\]\]")
 _DURATION = re.compile(r"duration_?ms$", re.IGNORECASE)
 
@@ -65,7 +66,7 @@ class Normaliser:
     def _text(self, text: str) -> str:
         for here, there in self._places:
             text = text.replace(here, there)
-        text = _MARKER.sub("", text)
+        text = _PORT.sub("127.0.0.1:8080", _MARKER.sub("", text))
         text = _TIME.sub(lambda found: self._times.get(found.group(), found.group()), text)
         text = _DAY.sub("2026-11-22", text)
         text = _UUID.sub(lambda found: self._numbered(found.group(), self._uuid), text)

@@ -210,7 +210,7 @@ def _raw_lines(main: Path) -> dict[str, bytes]:
 
 def _event(payload: Json | None, effects: list[Json], grown: dict[str, list[Json]]) -> Json:
     event: Json = {"payload": payload, "effects": effects, "transcript": grown.pop("")}
-    subagents: dict[str, list[Turn]] = {name: lines for name, lines in grown.items() if lines}
+    subagents = {name: lines for name, lines in grown.items() if lines}
     return {**event, "subagents": subagents} if subagents else event
 
 

@@ -23,7 +23,12 @@ def steps_of(trace: Json, tool: str) -> list[Json]:
 
 def test_calls_of_one_answer_are_paired_one_by_one(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
-        reads: Turn = [Read(f"{box.project}/README.md"), Read(f"{box.project}/old.txt"), Bash("ls"), Bash("cat old.txt")]
+        reads: Turn = [
+            Read(f"{box.project}/README.md"),
+            Read(f"{box.project}/old.txt"),
+            Bash("ls"),
+            Bash("cat old.txt"),
+        ]
         writes = [Write(f"{box.project}/w{number}.txt", f"{number}\n") for number in range(4)]
         return [box.run(Script([reads, writes, [Bash("echo x > x"), Bash("echo y > y; false")], [Text("Done.")]]))]
 
@@ -43,7 +48,12 @@ def test_a_subagent_inside_a_subagent_hangs_below_the_call_that_started_it(twins
             "outer": [[Write(f"{here}outer.txt", "outer\n")], [Agent("inner")], [Text("Outer is done.")]],
             "inner": [[Bash("echo inner > inner.txt")], [Text("Inner is done.")]],
         }
-        turns: list[Turn] = [[Write(f"{here}first.txt", "1\n")], [Agent("outer")], [Bash("echo last > last.txt")], [Text("End.")]]
+        turns: list[Turn] = [
+            [Write(f"{here}first.txt", "1\n")],
+            [Agent("outer")],
+            [Bash("echo last > last.txt")],
+            [Text("End.")],
+        ]
         return [box.run(Script(turns, subagents))]
 
     played = twins.play(act)
@@ -65,6 +75,23 @@ def test_a_subagent_inside_a_subagent_hangs_below_the_call_that_started_it(twins
     assert by_index[echoed["parent_step"]] is inner
     agents = {note.payload["agent_id"] for note in played.box.notes() if note.event == "SubagentStart"}
     assert len(agents) == 2
+
+
+def test_usage_is_counted_once_with_that_of_parallel_calls_and_subagents(twins: Twins) -> None:
+    def act(box: Sandbox) -> list[Run]:
+        subagents: dict[str, list[Turn]] = {"sub": [[Text("I look."), Bash("ls"), Bash("pwd")], [Text("Seen.")]]}
+        turns: list[Turn] = [[Text("We begin."), Bash("ls"), Agent("sub")], [Text("Done.")]]
+        return [box.run(Script(turns, subagents))]
+
+    played = twins.play(act)
+
+    counted = dict.fromkeys(("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens"), 0)
+    for usage in played.runs[0].result["modelUsage"].values():
+        counted = {key: total + usage[key] for key, total in counted.items()}
+    metrics = played.trace["metrics"]
+    assert [
+        metrics[f"total_{bucket}_tokens"] for bucket in ("input", "output", "cache_read", "cache_creation")
+    ] == list(counted.values())
 
 
 def test_subagents_that_write_at_the_same_time_see_only_states_that_were_there(twins: Twins, tmp_path: Path) -> None:

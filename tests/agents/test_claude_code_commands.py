@@ -68,7 +68,7 @@ def test_a_change_of_mode_and_a_new_link_are_in_the_tree(twins: Twins, tmp_path:
     played = play_command(twins, "chmod +x old.txt; ln -s README.md link; ln -s nowhere dead")
 
     (window,) = windows(played.trace)
-    after = {
+    after: dict[str, bytes | tuple[str, bytes]] = {
         **START,
         "old.txt": ("100755", START["old.txt"]),
         "link": ("120000", b"README.md"),

@@ -37,7 +37,12 @@ def session(box: Sandbox) -> list[Run]:
     """Every kind of boundary: calls that succeed and fail, a subagent, and a turn that ends in an error."""
     here = f"{box.project}/"
     subagents: dict[str, list[Turn]] = {"sub": [[Read(f"{here}old.txt")], [Text("Read.")]]}
-    turns: list[Turn] = [[Write(f"{here}a.txt", "a\n")], [Bash("echo b > b.txt; exit 4")], [Agent("sub")], [Text("Done.")]]
+    turns: list[Turn] = [
+        [Write(f"{here}a.txt", "a\n")],
+        [Bash("echo b > b.txt; exit 4")],
+        [Agent("sub")],
+        [Text("Done.")],
+    ]
     first = box.run(Script(turns, subagents), "Begin.")
     return [first, box.run(Script([[]] * 4 + [[ApiError(500)]]), "Fail.", resume=True)]
 

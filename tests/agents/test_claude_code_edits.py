@@ -101,7 +101,14 @@ def test_an_edit_that_only_deletes_lines_claims_none(twins: Twins) -> None:
 
 
 def test_a_notebook_edit_is_attributed_to_lines_of_the_file(twins: Twins) -> None:
-    cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "id": "c1", "metadata": {}, "outputs": [], "source": "1"}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "c1",
+        "metadata": {},
+        "outputs": [],
+        "source": "1",
+    }
     notebook = json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1)
 
     def act(box: Sandbox) -> list[Run]:

@@ -165,7 +165,11 @@ def test_a_project_that_was_excluded_is_left_alone(twins: Twins) -> None:
 
 def test_the_recorded_session_is_on_the_list_with_its_numbers(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
-        turns: list[Turn] = [[Text("Writing."), Write(f"{box.project}/a.txt", "a\n")], [Bash("exit 1")], [Text("Done.")]]
+        turns: list[Turn] = [
+            [Text("Writing."), Write(f"{box.project}/a.txt", "a\n")],
+            [Bash("exit 1")],
+            [Text("Done.")],
+        ]
         return [box.run(Script(turns), "Write a file, then fail.")]
 
     played = twins.play(act)

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 
 
 def git(root: str, *args: str, **env: str) -> str:
@@ -20,31 +19,33 @@ def git(root: str, *args: str, **env: str) -> str:
     return done.stdout.strip()
 
 
-def plain_tree(folder: str) -> str | None:
+def plain_tree(folder: str, scratch: str) -> str | None:
     """What ``git add -A && git write-tree`` gives for the worktree around ``folder``; None outside of one."""
+    ask = ["rev-parse", "--path-format=absolute", "--show-toplevel", "--git-path", "index", "--git-path", "objects"]
     try:
-        root = git(folder, "rev-parse", "--show-toplevel")
+        root, index, objects = git(folder, *ask).split("\n")
     except (subprocess.CalledProcessError, OSError):
         return None
-    index = git(root, "rev-parse", "--path-format=absolute", "--git-path", "index")
-    objects = git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
-    with tempfile.TemporaryDirectory() as scratch:
-        env = {
-            "GIT_INDEX_FILE": os.path.join(scratch, "index"),
-            "GIT_OBJECT_DIRECTORY": os.path.join(scratch, "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
-        }
-        os.mkdir(env["GIT_OBJECT_DIRECTORY"])
+    env = {
+        "GIT_INDEX_FILE": os.path.join(scratch, "index"),
+        "GIT_OBJECT_DIRECTORY": os.path.join(scratch, "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects,
+    }
+    os.makedirs(env["GIT_OBJECT_DIRECTORY"])
+    try:
         if os.path.exists(index):
             shutil.copy2(index, env["GIT_INDEX_FILE"])
         git(root, "add", "-A", **env)
         return git(root, "write-tree", **env)
+    finally:
+        shutil.rmtree(scratch)
 
 
 def main() -> None:
     payload = json.loads(sys.stdin.buffer.read())
-    note = {"payload": payload, "tree": plain_tree(payload["cwd"])}
-    log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    path = sys.argv[1]
+    note = {"payload": payload, "tree": plain_tree(payload["cwd"], f"{path}.{os.getpid()}")}
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(log, json.dumps(note).encode() + b"\n")
     os.close(log)
 

@@ -13,7 +13,8 @@ BODY = "Base directory for this skill: /home/dev/.claude/skills/greet\n\nSay hel
 
 
 def wrapper(name: str, args: str = "") -> str:
-    return f"<command-message>{name}</command-message>\n<command-name>/{name}</command-name>\n<command-args>{args}</command-args>"
+    parts = (("message", name), ("name", f"/{name}"), ("args", args))
+    return "\n".join(f"<command-{part}>{text}</command-{part}>" for part, text in parts)
 
 
 @pytest.fixture

@@ -67,8 +67,10 @@ def test_background_agent_belongs_to_the_call_that_launched_it(tmp_path: Path) -
     record = ClaudeCodeParser().parse(transcript).record
     assert isinstance(record, TraceRecord)
     assert [(step.parent_step, step.call_type) for step in record.steps] == [
-        (None, "main"), (None, "main"), (1, "subagent"), (1, "subagent"), (1, "subagent"), (None, "main"), (None, "main"),
-    ]  # fmt: skip
+        *[(None, "main")] * 2,
+        *[(1, "subagent")] * 3,
+        *[(None, "main")] * 2,
+    ]
     assert [step.content for step in record.steps if step.role == "user"] == ["go bg", "SUBA do"]
 
 

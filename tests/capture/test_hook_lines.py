@@ -164,8 +164,10 @@ def test_identical_boundary_is_kept_once() -> None:
 
 
 MALFORMED: list[dict[str, Any]] = [
-    {"data": []}, {"data": None}, {"event": 5}, {"event": None}, {"timestamp": "yesterday"}, {"timestamp": 5}, {"timestamp": None},
-]  # fmt: skip
+    *[{"data": value} for value in ([], None, 5)],
+    *[{"event": value} for value in (5, None)],
+    *[{"timestamp": value} for value in ("yesterday", 5, None)],
+]
 
 
 @pytest.mark.parametrize("damage", MALFORMED)
@@ -182,8 +184,15 @@ def test_hostile_call_id_is_counted(call: Any) -> None:
 
 @pytest.mark.parametrize(
     "trail",
-    [5, [], {"worktree_root": ROOT}, {"worktree_root": 5, "tree_id": tree(1)}, {"worktree_root": ROOT, "tree_id": {"algo": "md5", "hex": "0" * 40}}, {"worktree_root": ROOT, "tree_id": {"algo": "sha1", "hex": "xyz"}}],
-)  # fmt: skip
+    [
+        5,
+        [],
+        {"worktree_root": ROOT},
+        {"worktree_root": 5, "tree_id": tree(1)},
+        {"worktree_root": ROOT, "tree_id": {"algo": "md5", "hex": "0" * 40}},
+        {"worktree_root": ROOT, "tree_id": {"algo": "sha1", "hex": "xyz"}},
+    ],
+)
 def test_trail_that_is_none_is_left_out(trail: Any) -> None:
     assert json.loads(index([hook("PreToolUse", 1, "x", trail=trail)]).pre["x"].text)["trail"] is None
 
@@ -277,3 +286,10 @@ def test_turn_is_complete_when_a_stop_follows_its_last_line(tmp_path: Path) -> N
     transcript = Transcript().prompt("Go.").call("toolu_1").result("toolu_1")
     assert capture(with_hooks(tmp_path, transcript, [hook("Stop", 1, at=1)]))["complete"] is False
     assert capture(with_hooks(tmp_path, transcript, [hook("SessionEnd", 9)]))["complete"] is True
+
+
+def test_prompt_that_only_a_hook_has_seen_yet_opens_the_turn_again(tmp_path: Path) -> None:
+    transcript = Transcript().turn().raw(hook("Stop", 5, at=1))
+    assert capture(parse(tmp_path, transcript))["complete"] is True
+    assert capture(parse(tmp_path, transcript.raw(hook("UserPromptSubmit", 6, at=1))))["complete"] is False
+    assert capture(parse(tmp_path, transcript.raw(hook("SessionEnd", 7))))["complete"] is True

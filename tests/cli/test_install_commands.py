@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
-from hookkit import paths
+from hookkit import agents, paths
 from hookkit.cli import install, remove, status
 from hookkit.errors import HookInstallError, HookkitError, UsageError
 
@@ -215,7 +215,7 @@ def test_what_could_steer_a_terminal_is_shown_escaped(claude: Path) -> None:
 
 
 def test_one_settings_file_cannot_be_that_of_two_agents(claude: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contracts = {**install.AGENTS, "other": install.AGENTS["claude-code"]}
+    contracts = {**agents.AGENTS, "other": agents.AGENTS["claude-code"]}
     monkeypatch.setattr("hookkit.agents.AGENTS", contracts)
     with pytest.raises(UsageError) as caught:
         call(install, "claude-code", "other", "--settings-file", str(claude))

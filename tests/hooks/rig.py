@@ -1,4 +1,4 @@
-"""What the tests of the hooks share: installed scripts, an agent's session, a repository, and git as an independent judge."""
+"""What the tests of the hooks share: installed scripts, an agent's session, a repository, git as independent judge."""
 
 from __future__ import annotations
 
@@ -76,8 +76,10 @@ def expected_tree(root: Path) -> str:
             "GIT_OBJECT_DIRECTORY": scratch,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
         }
-        git(root, "-c", "core.fsmonitor=false", "add", "-A", "--ignore-errors", check=False, **own)
-        return git(root, "write-tree", **own)
+        quiet = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.safecrlf=false")
+        settings = [word for setting in quiet for word in ("-c", setting)]
+        git(root, *settings, "add", "-A", "--ignore-errors", check=False, **own)
+        return git(root, *settings, "write-tree", **own)
 
 
 def tree_of(root: Path, name: str) -> str:
@@ -110,6 +112,19 @@ class Rig:
         """Write the file that the installer leaves beside the scripts."""
         content = {"version": "0", "home": str(self.base / "data"), "state": str(self.state), **settings}
         (self.hooks / "runtime.json").write_text(json.dumps(content))
+
+    def record_ingest(self, name: str = "ingest.json") -> Path:
+        """Let the ingest be a program that writes what it was given into the file that is returned."""
+        program, report = self.base / f"{name}.py", self.base / name
+        program.write_text(_INGEST.format(report=str(report)))
+        self.runtime(ingest=[INTERPRETER, "-I", "-S", str(program)])
+        return report
+
+    def patch(self, script: str, old: str, new: str) -> None:
+        """Change a constant of an installed script."""
+        text = (self.hooks / script).read_text()
+        assert text.count(old) == 1
+        (self.hooks / script).write_text(text.replace(old, new))
 
     @property
     def command(self) -> str:
@@ -149,7 +164,9 @@ class Rig:
         self.transcript.write_bytes(content)
         return content
 
-    def start(self, stdin: Any = subprocess.PIPE, cwd: Path | None = None, **changes: str | None) -> subprocess.Popen[bytes]:
+    def start(
+        self, stdin: Any = subprocess.PIPE, cwd: Path | None = None, pass_fds: Any = (), **changes: str | None
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             ["/bin/sh", "-c", self.command],
             stdin=stdin,
@@ -157,6 +174,7 @@ class Rig:
             stderr=subprocess.PIPE,
             cwd=cwd or self.project,
             env=self.environment(**changes),
+            pass_fds=pass_fds,
             start_new_session=True,
         )
 
@@ -269,6 +287,21 @@ def processes_with(text: str) -> Iterable[int]:
             continue
 
 
+_INGEST = """import json, os, sys
+descriptors = {{}}
+for number in os.listdir("/proc/self/fd"):
+    try:
+        descriptors[number] = os.readlink("/proc/self/fd/" + number)
+    except OSError:
+        pass
+report = {{
+    "arguments": sys.argv[1:], "cwd": os.getcwd(), "session": os.getsid(0), "pid": os.getpid(),
+    "descriptors": descriptors, "environment": dict(os.environ),
+}}
+with open({report!r} + ".part", "w") as file:
+    json.dump(report, file)
+os.replace({report!r} + ".part", {report!r})
+"""
 _CALL = {"tool_name": "Bash", "tool_input": {"command": "pwd"}, "tool_use_id": "toolu_1795331453858026_0"}
 _END = {"stop_hook_active": False, "last_assistant_message": "done", "background_tasks": [], "session_crons": []}
 FIELDS: dict[str, Payload] = {

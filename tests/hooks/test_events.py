@@ -14,7 +14,8 @@ from hookkit.agents.claude_code import CONTRACT
 
 from .rig import EVENTS, FIELDS, INTERPRETER, ROOT, Rig, expected_tree, git
 
-WITH_TREE = {"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "Stop", "StopFailure"}
+AFTER = {"PostToolUse", "PostToolUseFailure"}
+WITH_TREE = {"SessionStart", "UserPromptSubmit", "PreToolUse", "Stop", "StopFailure", *AFTER}
 OWN = {
     "SessionStart": {"source": "startup", "model": "claude-opus-4-8"},
     "UserPromptSubmit": {"prompt": "Please mend it."},
@@ -59,7 +60,7 @@ def test_an_event_appends_one_line_of_its_shape_to_the_transcript(rig: Rig, even
         assert "trail" not in data
     if "tool" in data:
         assert data["tool_call_id"] == data["tool_use_id"] == "toolu_1795331453858026_0"
-    if event in ("PostToolUse", "PostToolUseFailure"):
+    if event in AFTER:
         assert data["limitations"] == ["hook_only", "posttooluse_no_file_range"]
     else:
         assert "limitations" not in data

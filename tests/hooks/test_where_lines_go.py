@@ -160,7 +160,8 @@ def test_the_sidecar_is_in_the_worktree_of_the_session_wherever_the_agent_went(r
     other.mkdir()
     rig.fire("PreToolUse", cwd=other)
     rig.send(json.dumps({**rig.payload("PostToolUse"), "cwd": str(other)}).encode(), cwd=other)
-    rig.send(json.dumps({**rig.payload("PostToolUse"), "cwd": str(rig.project / "sub")}).encode(), cwd=rig.project / "sub")
+    sub = rig.project / "sub"
+    rig.send(json.dumps({**rig.payload("PostToolUse"), "cwd": str(sub)}).encode(), cwd=sub)
     assert len(rig.sidecars()) == 1
     assert len(rig.lines()) == 3
 
@@ -176,7 +177,8 @@ def test_a_deleted_current_folder_costs_no_line(rig: Rig) -> None:
     process = rig.start(cwd=gone)
     gone.rmdir()
     raw = json.dumps({**rig.payload("PreToolUse"), "cwd": str(gone)}).encode()
-    assert rig.finish(process, raw) == (0, b"", b"")
+    code, said, _ = rig.finish(process, raw)  # the shell itself may complain, before the hook runs
+    assert (code, said) == (0, b"")
     assert rig.lines()[0]["data"]["trail"]["tree_id"]["hex"] == expected_tree(rig.project)
     process = rig.start(cwd=rig.base, CLAUDE_PROJECT_DIR=None)
     assert rig.finish(process, b"") == (0, b"", b"")

@@ -248,6 +248,21 @@ def test_an_upgrade_still_gives_the_original_bytes_back(installer: Install, sett
     assert settings.read_bytes() == original
 
 
+def test_a_container_of_ours_is_remembered_through_edits_and_upgrades(installer: Install, settings: Path) -> None:
+    settings.write_text('{"hooks": {"Notification": []}}')
+    installer(interpreter="/opt/python3.10").install()
+    data = json.loads(settings.read_text())
+    theirs = {"hooks": [{"type": "command", "command": "lint"}]}
+    data["hooks"]["Stop"].append(theirs)
+    settings.write_text(json.dumps(data))
+    installer(interpreter="/opt/python3.11").install()
+    data = json.loads(settings.read_text())
+    data["hooks"]["Stop"].remove(theirs)
+    settings.write_text(json.dumps(data))
+    installer().remove()
+    assert settings.read_text() == '{"hooks": {"Notification": []}}'
+
+
 def test_status_says_what_is_missing_and_is_never_remembered(installer: Install, settings: Path) -> None:
     here = installer()
     assert here.status()["entries_present"]["Stop"] is False  # type: ignore[index]
@@ -307,7 +322,13 @@ def test_the_same_command_in_two_scopes_is_run_once_and_no_worry(installer: Inst
         ('{"type": "shell", "command": "x"}', "$.hooks.Stop[0].hooks[0].type"),
         ('{"type": "command", "command": "x", "timeout": 0}', "$.hooks.Stop[0].hooks[0].timeout"),
         ('{"type": "command", "command": "x", "timeout": "5"}', "$.hooks.Stop[0].hooks[0].timeout"),
+        ('{"type": "command", "command": "x", "timeout": 1E400}', "$.hooks.Stop[0].hooks[0].timeout"),
         ('{"type": "command", "command": "x", "async": "yes"}', "$.hooks.Stop[0].hooks[0].async"),
+        ('{"type": "command", "command": "x", "shell": "zsh"}', "$.hooks.Stop[0].hooks[0].shell"),
+        ('{"type": "command", "command": "x", "args": [1]}', "$.hooks.Stop[0].hooks[0].args[0]"),
+        ('{"type": "prompt"}', "$.hooks.Stop[0].hooks[0]"),
+        ('{"type": "http", "url": "x"}', "$.hooks.Stop[0].hooks[0].url"),
+        ('{"type": "mcp_tool", "server": "x"}', "$.hooks.Stop[0].hooks[0]"),
     ],
 )
 def test_one_handler_that_claude_rejects_is_reported_for_it_skips_the_whole_file(
@@ -316,7 +337,7 @@ def test_one_handler_that_claude_rejects_is_reported_for_it_skips_the_whole_file
     original = '{"hooks": {"Stop": [{"hooks": [' + handler + "]}]}}"
     settings.write_text(original)
     result = installer().install()
-    assert [(w.code, w.path, w.blocks) for w in result.warnings] == [("MALFORMED_HOOK", path, True)]
+    assert [(w.code, w.path, w.blocks) for w in result.warnings] == [("MALFORMED_SETTING", path, True)]
     assert "skips the whole file" in result.warnings[0].message
     assert result.warnings[0].hint == f"Correct or delete {path}."
     assert (result.active, installer().status()["active"]) == (False, False)
@@ -327,7 +348,31 @@ def test_one_handler_that_claude_rejects_is_reported_for_it_skips_the_whole_file
 @pytest.mark.parametrize("group", ['{"matcher": 5, "hooks": []}', '{"matcher": "x"}', '"x"', '{"hooks": {}}'])
 def test_a_group_that_claude_rejects_is_reported(group: str, installer: Install, settings: Path) -> None:
     settings.write_text('{"hooks": {"Stop": [' + group + "]}}")
-    assert [w.code for w in installer().install().warnings] == ["MALFORMED_HOOK"]
+    assert [w.code for w in installer().install().warnings] == ["MALFORMED_SETTING"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"disableAllHooks": "yes"}', '{"env": 5}', '{"model": 5}', '{"permissions": {"allow": "x"}}']
+)
+def test_another_setting_that_costs_the_whole_file_is_reported(text: str, installer: Install, settings: Path) -> None:
+    settings.write_text(text)
+    result = installer().install()
+    assert [(w.code, w.blocks) for w in result.warnings] == [("MALFORMED_SETTING", True)]
+    assert not result.active
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        '{"type": "prompt", "prompt": "x"}',
+        '{"type": "http", "url": "http://127.0.0.1:9/"}',
+        '{"type": "mcp_tool", "server": "a", "tool": "b"}',
+        '{"type": "command", "command": "x", "timeout": 0.5, "shell": "bash", "unknown": 1}',
+    ],
+)
+def test_every_kind_of_hook_that_claude_takes_is_no_worry(handler: str, installer: Install, settings: Path) -> None:
+    settings.write_text('{"hooks": {"Stop": [{"hooks": [' + handler + ']}]}, "env": {"A": 5}, "unknown": 5}')
+    assert installer().install().warnings == ()
 
 
 def test_an_event_that_claude_only_ignores_does_not_block(installer: Install, settings: Path) -> None:

@@ -113,8 +113,9 @@ def test_home_that_is_read_only_still_lists(home: Path) -> None:
         home.chmod(0o700)
 
 
-def test_no_trace_at_all_is_an_empty_list(home: Path) -> None:
+def test_no_trace_at_all_is_an_empty_list_and_leaves_nothing_behind(home: Path) -> None:
     assert titles() == []
+    assert not home.exists()
 
 
 def test_index_is_the_users_alone() -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from hookkit import paths
 from hookkit.store.files import trace_path
@@ -43,6 +44,12 @@ def test_old_sessions_go_with_all_that_belongs_to_them(belongings: list[Path]) -
     assert trace_path(kept).exists()
     with Index() as index:
         assert [row.trace_id for row in index.rows()] == [kept]
+
+
+def test_session_that_is_being_read_stays(belongings: list[Path]) -> None:
+    with FileLock(belongings[1]):
+        assert prune(SECOND_OF_JANUARY, dry_run=False) == []
+    assert all(path.exists() for path in belongings)
 
 
 def test_dry_run_deletes_nothing(belongings: list[Path]) -> None:

@@ -91,11 +91,13 @@ def _describe(head: dict[str, Any], assembly: Assembly, hooks: HookIndex) -> Non
 
 
 def _is_finished(assembly: Assembly, hooks: HookIndex) -> bool:
-    if not assembly.last:
+    prompted = max((row.us for event, row in hooks.events if event == "UserPromptSubmit"), default=0)
+    stopped = max((row.us for event, row in hooks.events if event in _TURN_END), default=0)
+    if not assembly.last or prompted > max(assembly.end_us, stopped):
         return False
     if assembly.ended or assembly.last in ("error", "interrupted"):
         return True
-    return any(event in _TURN_END and row.us >= assembly.end_us for event, row in hooks.events)
+    return stopped >= assembly.end_us
 
 
 def _outcome(assembly: Assembly, complete: bool) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 # The shape that is written here; importing it from the package would load pydantic into every ingest.
 SCHEMA_VERSION = "0.9.0"
 
-_encode = json.JSONEncoder(sort_keys=True).encode
+_encode = json.JSONEncoder(sort_keys=True, check_circular=False).encode
 
 STEP_KEYS: Mapping[str, Any] = {
     "agent_role": None,
@@ -86,12 +87,17 @@ def place_step(step: bytes, *, index: int, parent: int | None, call_type: str, r
     between, _, after = rest.partition(_INDEX)
     return b"".join(
         (
-            b'{"agent_role": ', canonical(role), b', "call_type": ', canonical(call_type), b", ",
-            before, b', "parent_step": ', canonical(parent), b", ",
-            between, b', "step_index": ', canonical(index), b', "subagent_trajectory_ref": ', canonical(ref), b", ",
+            b'{"agent_role": ', _word(role), b', "call_type": ', _word(call_type), b", ",
+            before, b', "parent_step": ', b"null" if parent is None else b"%d" % parent, b", ",
+            between, b', "step_index": %d, "subagent_trajectory_ref": ' % index, _word(ref), b", ",
             after,
         )
     )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _word(text: str | None) -> bytes:
+    return canonical(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +107,19 @@ class Pieces:
     members: Mapping[str, bytes] | list[bytes]
 
     def text(self) -> Iterator[bytes]:
+        between = b""
         if isinstance(self.members, list):
             yield b"["
-            for number, item in enumerate(self.members):
-                yield (b", " if number else b"") + item
+            for item in self.members:
+                yield between + item
+                between = b", "
             yield b"]"
         else:
-            yield from _object({key: [value] for key, value in self.members.items()})
+            yield b"{"
+            for key in sorted(self.members):
+                yield b"%b%b: %b" % (between, canonical(key), self.members[key])
+                between = b", "
+            yield b"}"
 
 
 @dataclass(slots=True)

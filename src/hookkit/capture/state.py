@@ -38,7 +38,7 @@ def save(trace_id: str, state: dict[str, Any], texts: list[bytes]) -> None:
     for piece in pieces():
         digest.update(piece)
     paths.private_dir(folder())
-    replace_file(state_path(trace_id), _with_digest(digest.hexdigest(), pieces()))
+    replace_file(state_path(trace_id), _with_digest(digest.hexdigest(), pieces()), durable=False)
 
 
 def load(trace_id: str) -> tuple[dict[str, Any], list[bytes]] | None:

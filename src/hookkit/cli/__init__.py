@@ -47,7 +47,7 @@ class Commands(click.Group):
     """A group that imports a command's module only when that command is called: start-up time is a budget."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]  # not list(): that name becomes the command's module once it is imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -71,14 +71,13 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. ``arguments`` default to the process's own."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(run(given))
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; give its exit code."""
     try:
-        result = cli.main(args=list(arguments), prog_name="hookkit", standalone_mode=False)
+        result = cli.main(args=[*arguments], prog_name="hookkit", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

@@ -25,7 +25,10 @@ Examples:
 @click.option("--agent", help="Only sessions of this agent.")
 @click.option("--since", help="Only sessions active in the last 30m, 12h, 7d or 4w.")
 def command(as_json: bool, limit: int | None, project: Path | None, agent: str | None, since: str | None) -> int:
-    """List the recorded sessions, latest activity first."""
+    """List the recorded sessions, latest activity first.
+
+    A `*` behind the trace id says that the session's last turn had not ended when it was read.
+    """
     from hookkit.store.index import Index
 
     most = limit if limit is not None else 0 if as_json else _DEFAULT

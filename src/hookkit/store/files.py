@@ -15,10 +15,11 @@ def trace_path(trace_id: str) -> Path:
     return paths.traces() / f"{trace_id}.json"
 
 
-def replace_file(path: Path, pieces: Iterable[bytes]) -> os.stat_result:
+def replace_file(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -> os.stat_result:
     """Write a file of the user's alone (0600) by way of a temporary one beside it; gives the new file's stat.
 
-    The caller is the only writer of ``path``. What a killed one left behind goes with the next success.
+    durable: make sure that it survives a power cut; not worth its time for what can be made again. The caller is the
+    only writer of ``path``. What a killed one left behind goes with the next success.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -27,13 +28,15 @@ def replace_file(path: Path, pieces: Iterable[bytes]) -> os.stat_result:
             for piece in pieces:
                 file.write(piece)
             file.flush()
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
             found = os.fstat(descriptor)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         left.unlink(missing_ok=True)
     return found

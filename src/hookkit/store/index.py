@@ -63,7 +63,8 @@ class Index:
         return self
 
     def _sync(self) -> None:
-        known = {row[0]: row[1:] for row in self._db.execute("SELECT trace_id, mtime_ns, size FROM traces")}
+        query = "SELECT trace_id, mtime_ns, size FROM traces"
+        known = {name: (mtime_ns, size) for name, mtime_ns, size in self._db.execute(query)}
         changed = []
         for trace_id, found in _files():
             if known.pop(trace_id, None) != (found.st_mtime_ns, found.st_size):
@@ -121,8 +122,11 @@ def _delete(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """The database, made anew if it is damaged or of another version; in memory where nothing can be written."""
-    for _ in range(2):
+    """The database, made anew if it is damaged or of another version.
+
+    In memory where nothing can be written, and where there is no trace yet: looking leaves nothing behind.
+    """
+    for _ in range(2 if paths.traces().is_dir() else 0):
         try:
             return _connect(path)
         except sqlite3.OperationalError:
@@ -158,15 +162,20 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _files() -> Iterator[tuple[str, os.stat_result]]:
+def _files() -> list[tuple[str, os.stat_result]]:
+    found = []
     try:
         with os.scandir(paths.traces()) as entries:
             for entry in entries:
-                if entry.name.endswith(".json") and not entry.name.startswith("."):
-                    with contextlib.suppress(FileNotFoundError):
-                        yield entry.name.removesuffix(".json"), entry.stat()
+                name = entry.name
+                if name[-5:] == ".json" and name[0] != ".":
+                    try:
+                        found.append((name[:-5], entry.stat()))
+                    except FileNotFoundError:  # deleted while we look
+                        continue
     except FileNotFoundError:
-        return
+        return []
+    return found
 
 
 def _read(trace_id: str) -> Mapping[str, Any] | None:

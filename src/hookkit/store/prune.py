@@ -29,26 +29,37 @@ def prune(before_us: int, *, dry_run: bool) -> list[Pruned]:
 
     A trace without any time stays: nothing says that it is old.
     """
+    from filelock import FileLock, Timeout
+
     with Index().sync() as index:
         summaries = [json.loads(row.summary) for row in index.rows() if row.summary]
         old = [item for item in summaries if 0 < activity(item["last_activity_at"]) < before_us]
-        gone = []
+        gone, ingest = [], paths.state() / "ingest"
         for summary in old:
             files = _files(summary)
             size = sum(path.stat().st_size for path in files)
+            if not dry_run:
+                try:
+                    with FileLock(paths.private_dir(ingest) / f"{summary['trace_id']}.lock", timeout=0):
+                        _delete(files)
+                except Timeout:
+                    continue  # somebody went on with the session right now
             gone.append(Pruned(summary["trace_id"], summary["title"], summary["last_activity_at"], size))
-            for path in () if dry_run else files:
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
         if not dry_run:
             index.sync()
     return gone
 
 
+def _delete(files: list[Path]) -> None:
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
 def _files(summary: dict[str, Any]) -> list[Path]:
     """The trace last: if deleting stops half way, the next run still finds the session."""
     trace, session, agent = summary["trace_id"], summary["session_id"], str(summary["agent"])
-    states = [paths.state() / "ingest" / f"{trace}.{kind}" for kind in ("state.jsonl", "request", "lock")]
+    states = [paths.state() / "ingest" / f"{trace}.{kind}" for kind in ("lock", "state.jsonl", "request")]
     roots = [paths.state() / "sidecars"]
     if summary["project"]:
         roots.append(Path(summary["project"]) / ".opentraces")

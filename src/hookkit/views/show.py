@@ -11,6 +11,8 @@ from hookkit.views import text
 from hookkit.views.gaps import Gap, Window, gaps, windows
 
 _WIDTH = 100
+# Said of every call that is not a file edit: its tree ids are there, its lines are not known by the hook.
+_EXPECTED = frozenset({"hook_only", "posttooluse_no_file_range"})
 _TELLING = (
     "file_path",
     "notebook_path",
@@ -29,7 +31,7 @@ def render(record: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a trace: what it is, then its turns with their calls, windows and gaps."""
     yield from _header(record)
     metadata = record.get("metadata") or {}
-    yield from _Steps(record["steps"], windows(metadata), gaps(metadata)).lines()
+    yield from _Steps(record["steps"], metadata).lines()
     for error in metadata.get("session_errors", []):
         yield text.styled(f"  error: {text.one_line(str(error.get('message')), _WIDTH)}", "red")
 
@@ -61,11 +63,11 @@ def _time(summary: Mapping[str, Any]) -> str:
 
 
 def _work(summary: Mapping[str, Any]) -> str:
-    parts = [f"{summary['turns']} turns", f"{summary['tool_calls']} tool calls"]
-    for key, word in (("failed_tool_calls", "failed"), ("denied_tool_calls", "denied"), ("subagents", "subagents")):
-        if summary[key]:
-            parts.append(f"{summary[key]} {word}")
-    return ", ".join(parts)
+    parts = [text.counted(summary["turns"], "turn"), text.counted(summary["tool_calls"], "tool call")]
+    parts += [
+        f"{summary[f'{word}_tool_calls']} {word}" for word in ("failed", "denied") if summary[f"{word}_tool_calls"]
+    ]
+    return ", ".join(parts + [text.counted(summary["subagents"], "subagent")] * bool(summary["subagents"]))
 
 
 def _tokens(summary: Mapping[str, Any]) -> str:
@@ -82,7 +84,8 @@ def _capture(summary: Mapping[str, Any]) -> str:
     parts = [f"{summary['hooked_tool_calls']} of {summary['tool_calls']} calls seen by a hook"]
     if summary["unpaired_tool_calls"]:
         parts.append(f"{summary['unpaired_tool_calls']} without a window")
-    parts += [f"{plain(name)} {number}" for name, number in summary["limitations"].items()]
+    told = {name: number for name, number in summary["limitations"].items() if name not in _EXPECTED}
+    parts += [f"{plain(name)} {number}" for name, number in told.items()]
     return ", ".join(parts)
 
 
@@ -93,10 +96,11 @@ def _state(summary: Mapping[str, Any]) -> str:
 
 
 class _Steps:
-    def __init__(self, steps: list[Mapping[str, Any]], found: Mapping[str, Window], between: Mapping[str, Gap]) -> None:
+    def __init__(self, steps: list[Mapping[str, Any]], metadata: Mapping[str, Any]) -> None:
         self.steps = steps
-        self.windows = found
-        self.gaps = between
+        self.root = f"{metadata.get('project')}/"
+        self.windows = windows(metadata)
+        self.gaps = gaps(metadata)
         self.turn = 0
 
     def lines(self) -> Iterator[str]:
@@ -134,7 +138,10 @@ class _Steps:
     def _call(self, call: Mapping[str, Any], result: Mapping[str, Any]) -> str:
         given = next((str(call["input"][key]) for key in _TELLING if isinstance(call["input"].get(key), str)), "")
         name, error = text.styled(plain(call["tool_name"]), "cyan"), result.get("error")
-        parts = [f"{name}  {text.one_line(given, 60)}".rstrip(), text.duration(call.get("duration_ms"))]
+        parts = [
+            f"{name}  {text.one_line(given.removeprefix(self.root), 60)}".rstrip(),
+            text.duration(call.get("duration_ms")),
+        ]
         window = self.windows.get(call["tool_call_id"])
         parts.append(_window(window) if window else "no hook line")
         if error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -40,7 +40,8 @@ class Stream:
         return (self.file, self.agent)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The fields by name; nothing is copied."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(slots=True)
