@@ -251,21 +251,27 @@ def _ignore_itself(folder, git_dir):
     """`.opentraces/` must never show up in a tree id, a status or a commit. Its .gitignore is there whole or not at
     all: the git of another hook could come by in between."""
     try:
-        os.stat(".gitignore", dir_fd=folder, follow_symlinks=False)
-        return
+        if os.stat(".gitignore", dir_fd=folder, follow_symlinks=False).st_size:
+            return
     except FileNotFoundError:
         pass
     stage = f"{git_dir}/hookkit/capture.{os.getpid()}.gitignore"
-    try:
-        _write(stage, b"*\n", os.O_CREAT)
+    for path, inside in ((stage, None), (".gitignore", folder)):
         try:
-            os.link(stage, ".gitignore", dst_dir_fd=folder, follow_symlinks=False)
-        finally:
-            os.unlink(stage)
-    except FileExistsError:
-        pass
-    except OSError:  # the git dir cannot be written, or is on another file system
-        _write(".gitignore", b"*\n", os.O_CREAT, folder)
+            _write(path, b"*\n", os.O_CREAT, inside)
+            if path == stage:
+                os.rename(stage, ".gitignore", dst_dir_fd=folder)
+            return
+        except OSError:  # the git dir cannot be written, or is on another file system; or the disk is full
+            _unlink(path, inside)
+    raise OSError("nothing may be written beside a .gitignore that is not there")
+
+
+def _unlink(path, folder):
+    try:
+        os.unlink(path, dir_fd=folder)
+    except OSError:
+        return
 
 
 def _spawn_ingest(runtime, transcript, worktree, agent):

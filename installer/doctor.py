@@ -108,7 +108,7 @@ def prove(contract: AgentContract, commands: Mapping[str, str]) -> Iterator[Chec
         yield _silent(played, again)
         yield _tree_ids(played, again)
         yield _fast(played)
-        yield _ingests(rehearsal, scratch / "home", again)
+        yield _ingests(rehearsal, played, scratch / "home", again)
 
 
 def _fires(played: Sequence[Played], hint: str) -> Check:
@@ -149,19 +149,26 @@ def _fast(played: Sequence[Played]) -> Check:
     return Check("speed", "ok", told)
 
 
-def _ingests(rehearsal: Rehearsal, home: Path, hint: str) -> Check:
-    """The hook at the turn's end started the detached ingest; its trace must hold every call."""
+def _ingests(rehearsal: Rehearsal, played: Sequence[Played], home: Path, hint: str) -> Check:
+    """The hook at the turn's end started the detached ingest; its trace must hold every call, with both trees."""
+    ends = {event.name for event in rehearsal.contract.events if event.role == "turn_end"}
+    if not any(step.lines for step in played if step.event in ends):
+        return Check("ingest", "failed", "The hook at the turn's end did not run, so no ingest was started.", hint)
     trace = home / "traces" / f"{trace_id(rehearsal.contract.name, rehearsal.session_id)}.json"
     deadline = time.monotonic() + _INGEST_WAIT
     while time.monotonic() < deadline:
-        if trace.exists():
-            metadata = json.loads(trace.read_bytes())["metadata"]
-            if metadata.get("hook_stop"):
-                calls = len(metadata["hook_pre_tool_use"])
-                _wait_until_idle(home)
+        metadata = json.loads(trace.read_bytes())["metadata"] if trace.exists() else {}
+        if metadata.get("hook_stop"):
+            _wait_until_idle(home)
+            before, after = metadata["hook_pre_tool_use"], metadata["hook_post_tool_use"]
+            whole = [call for call in before if before[call]["trail"] and after.get(call, {}).get("trail")]
+            if len(whole) == len(before):
                 return Check(
-                    "ingest", "ok", f"The detached ingest made a trace of the session: {calls} calls with both trees."
+                    "ingest", "ok", f"The detached ingest made a trace of it: {len(whole)} calls with both trees."
                 )
+            return Check(
+                "ingest", "failed", f"Only {len(whole)} of {len(before)} calls have both trees in the trace.", hint
+            )
         time.sleep(0.05)
     log = home / "state" / "ingest.log"
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] if log.exists() else []

@@ -199,7 +199,7 @@ class Rig:
         """Run the hook for one event; the one line that it wrote."""
         before = self.lines()
         self.send(json.dumps(self.payload(event, **changes)).encode() + b"\n", cwd, **(env or {}))
-        new = self.lines()[len(before) :]
+        new = [line for line in self.lines() if line not in before]
         assert len(new) == 1, new
         return new[0]
 

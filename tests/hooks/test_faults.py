@@ -21,8 +21,18 @@ from typing import Any
 import pytest
 
 from .rig import (
-    INTERPRETER, SESSION, Rig, commit, expected_tree, fake_git, git, hook_lines, make_repository, private,
-    processes_with, wait_for,
+    INTERPRETER,
+    SESSION,
+    Rig,
+    commit,
+    expected_tree,
+    fake_git,
+    git,
+    hook_lines,
+    make_repository,
+    private,
+    processes_with,
+    wait_for,
 )  # fmt: skip
 
 NOBODY = 65534
@@ -205,7 +215,7 @@ def _fire_as_nobody(rig: Rig, event: str) -> list[dict[str, Any]]:
         cwd=rig.project, env=rig.environment(), start_new_session=True, user=NOBODY, group=NOBODY, extra_groups=[],
     )  # fmt: skip
     assert rig.finish(process, json.dumps(rig.payload(event)).encode()) == (0, b"", b"")
-    return rig.lines()[len(before) :]
+    return [line for line in rig.lines() if line not in before]
 
 
 @pytest.fixture
@@ -222,6 +232,7 @@ def nobody(root_only: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
         rig = Rig(base, root)
         command = rig.command.replace(shlex.quote(INTERPRETER), runs[0])
         monkeypatch.setattr(Rig, "command", property(lambda self: command))
+        (rig.home / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
         for path in (base, *base.rglob("*")):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
         git(base, "config", "--global", "safe.directory", "*")
@@ -327,9 +338,9 @@ def test_a_full_disk_costs_the_tree_id_but_not_the_line(rig: Rig, small_disk: Pa
 def test_a_limit_on_processes_costs_the_tree_id_but_not_the_line(nobody: Rig) -> None:
     nobody.begin()
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f"ulimit -u 1; exec {nobody.command.split('>')[0]}"], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=nobody.project, env=nobody.environment(),
-        start_new_session=True, user=NOBODY, group=NOBODY, extra_groups=[],
+        ["/bin/sh", "-c", "exec " + nobody.command.split(">")[0]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, cwd=nobody.project, env=nobody.environment(), start_new_session=True, user=NOBODY,
+        group=NOBODY, extra_groups=[], preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (0, 0)),
     )  # fmt: skip
     assert nobody.finish(process, json.dumps(nobody.payload("Stop")).encode()) == (0, b"", b"")
     (line,) = nobody.lines()
