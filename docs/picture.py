@@ -1,4 +1,4 @@
-"""Draw docs/demo.svg: what `hookkit demo` really prints, as a terminal window. usage: python docs/picture.py"""
+"""Draw docs/demo.svg: the session of `hookkit demo` as it is really shown. usage: python docs/picture.py"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 _LINE, _CHARACTER, _MARGIN = 18, 7.8, 20
 _COLOURS = (
-    (re.compile(r"\b(tree \w+|[0-9a-f]{10})\b"), "#7dcfff"),
+    (re.compile(r"(\[[0-9a-f.]+\])"), "#7dcfff"),
     (re.compile(r"(byte for byte as they were|\bok\b)"), "#9ece6a"),
     (re.compile(r"(failed|Exit code 1|error)"), "#f7768e"),
     (re.compile(r"(hookkit [a-z]+(?: last)?)"), "#e0af68"),
@@ -48,8 +48,9 @@ def _coloured(line: str) -> str:
 
 def main() -> None:
     demo = subprocess.run([sys.executable, "-m", "hookkit", "demo"], capture_output=True, text=True, check=True)
-    lines = ["$ hookkit demo", "", *demo.stdout.rstrip().splitlines()]
-    Path(__file__).with_name("demo.svg").write_text(draw(lines), encoding="utf-8")
+    said = re.sub(r"/\S*/hookkit-demo-[^/]+/", "/home/dev/", demo.stdout).rstrip()
+    _, command, shown = said.partition("hookkit show last\n")
+    Path(__file__).with_name("demo.svg").write_text(draw([f"$ {command}", *shown.splitlines()[1:]]), encoding="utf-8")
 
 
 if __name__ == "__main__":

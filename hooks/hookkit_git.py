@@ -10,6 +10,7 @@ CONFIG = (
     "core.fsmonitor=false",
     "core.untrackedCache=false",
     "core.splitIndex=false",
+    "index.skipHash=true",  # nobody else reads our indexes
     "core.safecrlf=false",  # "true" makes `git add` fail; it never changes what is stored
 )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _POST = ("PostToolUse", "PostToolUseFailure")
 
 # (event, tool call, subagent): what tells two hook lines of a session apart, but for their order.
 Key = tuple[str, str | None, str | None]
+# Whether a recorded tree is a state that the worktree was in.
+Legal = Callable[[Sandbox, str], bool]
 
 
 def hook_lines(box: Sandbox) -> list[Json]:
@@ -40,10 +43,10 @@ def tree_of(line: Json) -> str | None:
     return str(trail["tree_id"]["hex"]) if trail else None
 
 
-def assert_lines_match_the_witness(box: Sandbox, *, legal: frozenset[str] | None = None) -> None:
+def assert_lines_match_the_witness(box: Sandbox, *, legal: Legal | None = None) -> None:
     """One line for each event, with the tree id that plain git gave at that event.
 
-    legal: for boundaries while something else was writing: the ids of all states the worktree went through.
+    legal: for boundaries while something else was writing, when two programs cannot see the same moment.
     """
     seen, written = defaultdict(list), defaultdict(list)
     for note in box.notes():
@@ -55,11 +58,38 @@ def assert_lines_match_the_witness(box: Sandbox, *, legal: frozenset[str] | None
         assert (data["session_id"], data["agent"]) == (box.session_id, "claude-code")
         assert data.get("tool_call_id") == data.get("tool_use_id")
         written[line["event"], data.get("tool_call_id"), data.get("agent_id")].append(tree_of(line))
+    assert_trees_can_be_read(box)
     if legal is None:
         assert dict(written) == dict(seen)
         return
     assert {key: len(trees) for key, trees in written.items()} == {key: len(trees) for key, trees in seen.items()}
-    assert {tree for trees in written.values() for tree in trees if tree} <= legal
+    assert all(legal(box, tree) for trees in written.values() for tree in trees if tree)
+
+
+def assert_trees_can_be_read(box: Sandbox) -> None:
+    """Every object below every recorded tree is in the user's store or in hookkit's private one."""
+    trees = defaultdict(set)
+    for line in hook_lines(box):
+        if tree := tree_of(line):
+            trees[line["data"]["trail"]["worktree_root"]].add(tree)
+    for root, found in trees.items():
+        _stored(box, root, "rev-list", "--objects", "--quiet", *sorted(found))
+
+
+def tree_files(box: Sandbox, tree: str) -> dict[str, bytes]:
+    """Path -> content of a recorded tree of the project."""
+    names = _stored(box, str(box.project), "ls-tree", "-r", "-z", "--name-only", tree).split(b"\0")[:-1]
+    return {
+        os.fsdecode(name): _stored(box, str(box.project), "cat-file", "blob", f"{tree}:{os.fsdecode(name)}")
+        for name in names
+    }
+
+
+def _stored(box: Sandbox, root: str, *args: str) -> bytes:
+    """Run git so that it sees hookkit's private objects too."""
+    common = box.git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=Path(root)).strip()
+    env = {**box.env, "GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{common}/hookkit/objects"}
+    return subprocess.run(["git", "-C", root, *args], env=env, capture_output=True, check=True).stdout
 
 
 def recorded_trace(box: Sandbox) -> Json:
@@ -77,7 +107,7 @@ def recorded_trace(box: Sandbox) -> Json:
     return trace
 
 
-def assert_trace_matches_the_witness(box: Sandbox, trace: Json, *, legal: frozenset[str] | None = None) -> None:
+def assert_trace_matches_the_witness(box: Sandbox, trace: Json, *, legal: Legal | None = None) -> None:
     """Every call is bound to the trees that the witness saw before and after it, and nothing is invented."""
     metadata, notes = trace["metadata"], box.notes()
     begun = {note.call: note for note in notes if note.event == "PreToolUse"}
@@ -88,8 +118,8 @@ def assert_trace_matches_the_witness(box: Sandbox, trace: Json, *, legal: frozen
         for call, entry in metadata.get("hook_post_tool_use", {}).items()
         if "post_inferred" not in entry["limitations"]
     }
-    _assert_bound(before, begun, legal)
-    _assert_bound(after, ended, legal)
+    _assert_bound(box, before, begun, legal)
+    _assert_bound(box, after, ended, legal)
     calls = {call["tool_call_id"]: call for step in trace["steps"] for call in step["tool_calls"]}
     assert set(begun) <= set(calls)
     assert {call: calls[call]["tool_name"] for call in begun} == {
@@ -100,13 +130,15 @@ def assert_trace_matches_the_witness(box: Sandbox, trace: Json, *, legal: frozen
     }
 
 
-def _assert_bound(entries: Mapping[str, Json], notes: Mapping[str | None, Note], legal: frozenset[str] | None) -> None:
+def _assert_bound(
+    box: Sandbox, entries: Mapping[str, Json], notes: Mapping[str | None, Note], legal: Legal | None
+) -> None:
     trees = {call: tree_of(entry) for call, entry in entries.items()}
     if legal is None:
         assert trees == {call: note.tree for call, note in notes.items()}
     else:
         assert set(trees) == set(notes)
-        assert set(trees.values()) <= legal
+        assert all(tree and legal(box, tree) for tree in trees.values())
     assert {call: entry["tool"] for call, entry in entries.items()} == {
         call: note.payload["tool_name"] for call, note in notes.items()
     }

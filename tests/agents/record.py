@@ -5,7 +5,8 @@ usage, at the root of the repository:  python -m tests.agents.record
 Writes fixtures/<agent>/<version>/:
   payloads/       what the agent gives its hooks: <Event>.json, and <Event>.<Tool>[-n].json for further tools
   transcripts/    the transcripts of the recorded sessions, subagents' beside them as the agent lays them out
-  demo-session.json   one small session, event by event, with what happened to the worktree in between
+and src/hookkit/agents/recordings/<agent>.json: one small session, event by event, with what happened to the worktree in
+between; `hookkit demo` and `hookkit doctor` play it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from .script import Agent, ApiError, Bash, Call, Edit, Read, Script, Skill, Text
 
 _HERE = Path(__file__).parent
 _FIXTURES = _HERE / "fixtures"
+_PLAYED = _HERE.parent.parent / "src" / "hookkit" / "agents" / "recordings"
 _NOTEBOOK = {"cells": [{"cell_type": "code", "execution_count": None, "id": "c1", "metadata": {}, "outputs": [],
              "source": "1 + 1"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}  # fmt: skip
 _SKILL = "---\nname: greet\ndescription: Greets the user.\n---\nSay hello.\n"
@@ -296,8 +298,9 @@ def main() -> None:
         tail = events.pop()
         document = {"agent": agent.name, "version": agent.version, "files": files, "events": events}
         document["after"] = {key: tail[key] for key in ("transcript", "subagents") if tail.get(key)}
-        _write_json(folder / "demo-session.json", _placeholders(document, events[0]["payload"]["transcript_path"]))
-    _refuse_traces_of_the_machine(folder, base)
+        _write_json(_PLAYED / f"{agent.name}.json", _placeholders(document, events[0]["payload"]["transcript_path"]))
+    for recorded in (folder, _PLAYED):
+        _refuse_traces_of_the_machine(recorded, base)
     shutil.rmtree(base)
 
 

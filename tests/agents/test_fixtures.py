@@ -13,6 +13,7 @@ import pytest
 from .sandbox import EVENTS
 
 ROOT = Path(__file__).parent / "fixtures" / "claude-code" / "2.1.197"
+PLAYED = Path(__file__).parents[2] / "src" / "hookkit" / "agents" / "recordings" / "claude-code.json"
 PAYLOADS = sorted((ROOT / "payloads").glob("*.json"))
 TRANSCRIPTS = sorted((ROOT / "transcripts").rglob("*.jsonl"))
 Json = dict[str, Any]
@@ -45,7 +46,7 @@ def test_a_transcript_is_whole(path: Path) -> None:
 
 
 def test_a_recording_names_no_machine() -> None:
-    for path in ROOT.rglob("*.json*"):
+    for path in (PLAYED, *ROOT.rglob("*.json*")):
         text = path.read_text(encoding="utf-8")
         paths = set(re.findall(r'"(/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)', text))
         assert all(found.startswith("/home/dev") for found in paths), (path, paths)
@@ -53,7 +54,7 @@ def test_a_recording_names_no_machine() -> None:
 
 
 def test_the_demo_session_tells_a_story_that_adds_up() -> None:
-    demo = load(ROOT / "demo-session.json")
+    demo = load(PLAYED)
     files = dict(demo["files"])
     for event in demo["events"]:
         for effect in event["effects"]:
@@ -70,6 +71,6 @@ def test_the_demo_session_tells_a_story_that_adds_up() -> None:
 
 
 def test_the_demo_session_changes_files_only_at_the_end_of_a_call() -> None:
-    for event in load(ROOT / "demo-session.json")["events"]:
+    for event in load(PLAYED)["events"]:
         if event["effects"]:
             assert event["payload"]["hook_event_name"] in ("PostToolUse", "PostToolUseFailure")

@@ -54,7 +54,7 @@ class Twins:
         prepare: Prepare = Sandbox.repository,
         *,
         folders: Folders = lambda box: [box.project],
-        legal: frozenset[str] | None = None,
+        legal: evidence.Legal | None = None,
     ) -> Played:
         """Run the script with and without hookkit, assert that it makes no difference and that all of it was recorded.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
@@ -229,10 +230,14 @@ def hook_lines(path: Path) -> list[Payload]:
         return []
     raw = [text for text in path.read_bytes().split(b"\n") if text.startswith(b'{"type":"opentraces_hook"')]
     assert all(len(text) < 16 << 10 for text in raw)
-    lines = [json.loads(text, parse_constant=_refuse) for text in raw]
-    for line in lines:
-        VALIDATOR.validate(line)
-    return lines
+    return [_valid(text) for text in raw]
+
+
+@functools.cache
+def _valid(text: bytes) -> Payload:
+    line: Payload = json.loads(text, parse_constant=_refuse)
+    VALIDATOR.validate(line)
+    return line
 
 
 def _refuse(name: str) -> None:
@@ -281,7 +286,7 @@ def processes_with(text: str) -> Iterable[int]:
     """Ids of the running processes whose command line holds `text`."""
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and text.encode() in (entry / "cmdline").read_bytes():
+            if entry.name.isdigit() and text.encode() in (entry / "cmdline").read_bytes().replace(b"\0", b" "):
                 yield int(entry.name)
         except OSError:
             continue

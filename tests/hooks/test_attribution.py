@@ -286,7 +286,7 @@ JSON = st.recursive(
 FIELD = st.sampled_from(["newStart", "newLines", "lines", "oldStart"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(hunk=JSON, field=FIELD, value=JSON, line=JSON, response=JSON)
 def test_hunks_of_a_wrong_shape_are_not_believed(
     tmp_path_factory: pytest.TempPathFactory, hunk: Any, field: str, value: Any, line: Any, response: Any

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.peer
 READ = """
 import json, sys
 from pathlib import Path
-from opentraces.capture.claude_code.parser import ClaudeCodeParser
+from opentraces.capture.claude_code.parse import ClaudeCodeParser
 record = ClaudeCodeParser().parse_session(Path(sys.argv[1]))
 print(json.dumps(record.metadata, default=str))
 """

@@ -20,7 +20,7 @@ class Assembly:
     source: ``transcript`` or ``hook_lines``. steps: placed, canonical. ends: call id -> its end in the transcript.
     usage: input, output, cache read, cache write. span: see ``values.widen``.
     last: how the main conversation stands (``prompt``, ``agent``, ``result``, ``error``, ``interrupted``, "").
-    ended: the agent finished its turn by itself. end_us: time of the main conversation's last line.
+    ended: the agent finished its turn by itself. end_us: time of the main conversation's last message.
     """
 
     source: str

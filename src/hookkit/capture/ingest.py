@@ -7,8 +7,10 @@ next run reads the difference again: the same lines always give the same bytes.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -28,12 +30,20 @@ from hookkit.store.files import replace_file, trace_path
 from hookkit.store.index import Index
 from hookkit.store.summary import summarise
 
-Status = Literal["stored", "unchanged", "empty", "busy", "excluded"]
+Status = Literal["stored", "unchanged", "empty", "busy", "excluded", "failed"]
+_ABANDONED = 300.0  # seconds without a change after which a session's agent may be gone
+
+
+class SessionError(HookkitError):
+    """This session cannot be read; others can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of one session. lines: how many were new; summary: of the trace as it is now, if it was written."""
+    """What became of one session.
+
+    lines: how many were new. summary: of the trace as it is now, if it was written. error: why it failed.
+    """
 
     status: Status
     trace_id: str
@@ -42,6 +52,7 @@ class Ingested:
     transcript: Path
     lines: int = 0
     summary: dict[str, Any] | None = None
+    error: str | None = None
 
 
 def ingest_session(
@@ -51,38 +62,40 @@ def ingest_session(
 
     transcript: need not exist; hook lines in sidecars are enough for a trace. project: the worktree the session
     belongs to. wait: first wait until the agent has written all of the turn that just ended. Sessions below the
-    quality threshold are kept as well, see ``quality``. HookkitError if the path names no session.
+    quality threshold are kept as well, see ``quality``. SessionError if the path names no session or its files cannot
+    be read, HookkitError if hookkit's own files cannot be written.
     """
     parser = cast(FoldingParser, get_parser(agent))
     transcript = transcript.absolute()
     session_id = parser.session_id_from_path(transcript)
     if not is_session_id(session_id):
-        raise HookkitError(
+        raise SessionError(
             "NOT_A_SESSION", f"{transcript} is not named like a session.", "Give the path of a transcript, <id>.jsonl."
         )
     trace = trace_id(agent, session_id)
     base = Ingested("busy", trace, session_id, agent, transcript)
     if os.environ.get("HOOKKIT_DISABLE") == "1" or (project is not None and is_excluded(project)):
         return _with(base, "excluded")
-    folder = paths.private_dir(state.folder())
-    request, lock = folder / f"{trace}.request", FileLock(folder / f"{trace}.lock", mode=0o600)
-    result = base
-    request.touch(mode=0o600)
-    while request.exists():
-        # Whoever holds the lock looks for requests after letting go of it, so ours is not lost.
+    try:
+        return _in_turn(parser, base, project, wait)
+    except OSError as error:
+        raise HookkitError(
+            "CANNOT_WRITE",
+            f"{error.filename or paths.home()} cannot be written: {error.strerror}.",
+            "Free space or fix the permissions there, or set HOOKKIT_HOME to another folder; then ingest again.",
+        ) from error
+
+
+def ingest_each(transcripts: Iterable[Path], project: Path | None = None, *, agent: str) -> Iterator[Ingested]:
+    """Bring several sessions up to date; one that cannot be read keeps no other from being read."""
+    for transcript in transcripts:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return result
-        try:
-            while request.exists():
-                request.unlink(missing_ok=True)
-                if wait:
-                    settle(transcript)
-                result = _ingest(parser, base, project)
-        finally:
-            lock.release()
-    return result
+            yield ingest_session(transcript, project, agent=agent)
+        except SessionError as error:
+            session_id = transcript.stem
+            yield Ingested(
+                "failed", trace_id(agent, session_id), session_id, agent, transcript.absolute(), error=error.message
+            )
 
 
 def ingest_project(project: Path) -> Iterator[Ingested]:
@@ -93,11 +106,23 @@ def ingest_project(project: Path) -> Iterator[Ingested]:
     seen = set()
     for agent, transcript in discover_project_sessions(root):
         seen.add((agent, transcript.stem))
-        yield ingest_session(transcript, root, agent=agent)
+        yield from ingest_each([transcript], root, agent=agent)
     for agent in agents.AGENTS:
-        for sidecar in sorted((root / ".opentraces" / agent / "hooks").glob("*.jsonl")):
-            if (agent, sidecar.stem) not in seen and is_session_id(sidecar.stem):
-                yield ingest_session(_missing_transcript(agent, sidecar.stem), root, agent=agent)
+        for sidecar in _sidecars(root, agent):
+            if (agent, sidecar.stem) not in seen:
+                yield from ingest_each([_transcript_of(agent, sidecar.stem)], root, agent=agent)
+
+
+def ingest_abandoned(project: Path, *, agent: str) -> Iterator[Ingested]:
+    """Bring the sessions of a project up to date whose agent was killed: no hook will start their ingest.
+
+    Only sessions that hooks wrote of, and only after some minutes of silence: a live one sees to itself.
+    """
+    for sidecar in _sidecars(project, agent):
+        transcript = _transcript_of(agent, sidecar.stem)
+        changed = max(_changed(transcript), _changed(sidecar))
+        if _changed(trace_path(trace_id(agent, sidecar.stem))) < changed < time.time() - _ABANDONED:
+            yield from ingest_each([transcript], project, agent=agent)
 
 
 def ingest_all() -> Iterator[Ingested]:
@@ -106,8 +131,7 @@ def ingest_all() -> Iterator[Ingested]:
     for agent in agents.AGENTS:
         for transcript in get_parser(agent).discover_sessions(agents.get(agent).transcripts(os.environ)):
             seen.add((agent, transcript.stem))
-            if is_session_id(transcript.stem):
-                yield ingest_session(transcript, agent=agent)
+            yield from ingest_each([transcript], agent=agent)
     with contextlib.suppress(OSError):
         for line in dict.fromkeys((paths.state() / "worktrees").read_bytes().splitlines()):
             for result in ingest_project(Path(os.fsdecode(line))):
@@ -120,17 +144,42 @@ def is_excluded(folder: Path) -> bool:
     return any(os.path.lexists(up / ".opentraces" / "excluded") for up in (folder, *folder.parents))
 
 
+def _in_turn(parser: FoldingParser, base: Ingested, project: Path | None, wait: bool) -> Ingested:
+    folder = paths.private_dir(state.folder())
+    request = folder / f"{base.trace_id}.request"
+    lock = FileLock(folder / f"{base.trace_id}.lock", mode=0o600)
+    result = base
+    request.touch(mode=0o600)
+    while request.exists():
+        # Whoever holds the lock looks for requests after letting go of it, so ours is not lost.
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return result
+        try:
+            while request.exists():
+                request.unlink(missing_ok=True)
+                if wait:
+                    settle(base.transcript)
+                result = _ingest(parser, base, project)
+        finally:
+            lock.release()
+    return result
+
+
 def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Ingested:
-    session = _resumed(parser, base, project)
-    lines = -1
-    if session is not None:
-        with contextlib.suppress(OutOfOrderError, FileChangedError):
-            lines = session.read()
-            if lines == 0 and trace_path(base.trace_id).exists():
-                return _with(base, "unchanged")
-    if session is None or lines < 0:
-        session = Session(parser, base.session_id, base.transcript, project)
-        lines = session.read()
+    if not base.transcript.is_file() and _has_read_transcript(base.trace_id):
+        return _with(base, "unchanged")
+    try:
+        session, lines = _read(parser, base, project)
+    except OSError as error:
+        raise SessionError(
+            "UNREADABLE_SESSION",
+            f"{error.filename or base.transcript} cannot be read: {error.strerror}.",
+            "Make the file readable for you, then ingest it again.",
+        ) from error
+    if lines == 0 and state.stamp(base.trace_id) == session.stored:
+        return _with(base, "unchanged")
     record = session.record()
     if record is None:
         return _with(base, "empty", lines=lines)
@@ -138,10 +187,44 @@ def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Inge
     if root is not None and is_excluded(root):
         return _with(base, "excluded")
     summary = _store(record)
-    state.save(base.trace_id, *session.dump())
+    session.stored = state.stamp(base.trace_id)
+    with contextlib.suppress(OSError):  # without a state the next run reads everything again
+        state.save(base.trace_id, *session.dump())
     if root is not None:
         _heal(root)
     return _with(base, "stored", lines=lines, summary=summary)
+
+
+def _read(parser: FoldingParser, base: Ingested, project: Path | None) -> tuple[Session, int]:
+    """The session, and how many of its lines are new."""
+    resumed = _resumed(parser, base, project)
+    if resumed is not None:
+        with contextlib.suppress(OutOfOrderError, FileChangedError):
+            return resumed, resumed.read()
+    session = Session(parser, base.session_id, base.transcript, project)
+    return session, session.read()
+
+
+def _has_read_transcript(trace: str) -> bool:
+    """Whether the trace holds more than hook lines: agents delete old transcripts, and the sidecars that are left
+    must not take the place of what was read in time."""
+    try:
+        found = json.loads(trace_path(trace).read_bytes())["metadata"]["capture"]["source"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return False
+    return bool(found == "transcript")
+
+
+def _sidecars(root: Path, agent: str) -> list[Path]:
+    found = sorted((root / ".opentraces" / agent / "hooks").glob("*.jsonl"))
+    return [sidecar for sidecar in found if is_session_id(sidecar.stem)]
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _resumed(parser: FoldingParser, base: Ingested, project: Path | None) -> Session | None:
@@ -175,10 +258,10 @@ def _heal(root: Path) -> None:
         heal(root)
 
 
-def _missing_transcript(agent: str, session_id: str) -> Path:
-    """A path that stands for a transcript the agent did not keep."""
+def _transcript_of(agent: str, session_id: str) -> Path:
+    """The transcript of a session, wherever it was started; a path that stands for it if the agent kept none."""
     folder = agents.get(agent).transcripts(os.environ)
-    return folder / "missing" / f"{session_id}.jsonl"
+    return next(folder.glob(f"*/{session_id}.jsonl"), folder / "missing" / f"{session_id}.jsonl")
 
 
 def _with(base: Ingested, status: Status, lines: int = 0, summary: dict[str, Any] | None = None) -> Ingested:

@@ -20,7 +20,7 @@ from hookkit.capture.record import Record
 
 HOOK_LINE = "opentraces_hook"
 # A state that other code wrote is thrown away: reading everything again is always right.
-VERSION = f"{__version__}/1"
+VERSION = f"{__version__}/2"
 
 
 class Fold(Protocol):
@@ -75,6 +75,7 @@ class Session:
         self.fold = parser.new_fold(session_id)
         self.fold.durations = self.hooks.durations
         self.progress: dict[str, Progress] = {}
+        self.stored: list[int] | None = None  # what the trace file was when the session was last written to it
 
     def read(self) -> int:
         """Read what is new in every file of the session; gives the number of lines that were new."""
@@ -127,7 +128,7 @@ class Session:
 
     def _project(self, assembly: Assembly) -> str | None:
         if self.project is not None:
-            return str(self.project)
+            return str(self.project).encode(errors="replace").decode()  # a folder's name may be no text
         return str(worktree(assembly.cwd)) if assembly.cwd else None
 
     def _sidecars(self) -> list[Path]:
@@ -147,6 +148,7 @@ class Session:
         state = {
             "version": VERSION,
             "transcript": str(self.transcript),
+            "stored": self.stored,
             "cells": len(cells),
             "fold": self.fold.dump(),
             "hooks": hooks,
@@ -162,6 +164,7 @@ class Session:
         for key, one in progress.items():
             one.check(Path(key))
         self.progress = progress
+        self.stored = state["stored"]
         self.hooks.load(state["hooks"], texts[state["cells"] :])
         self.fold.load(state["fold"], texts[: state["cells"]])
         self.fold.durations = self.hooks.durations

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hookkit import paths
-from hookkit.store.files import replace_file
+from hookkit.store.files import replace_file, trace_path
+
+_DIGEST = 32  # characters
 
 
 def folder() -> Path:
@@ -22,23 +24,23 @@ def folder() -> Path:
 
 
 def state_path(trace_id: str) -> Path:
-    """Line 1: a hash of the rest. Line 2: the state. Then one text a line, as the state refers to them."""
+    """Line 1: the state. Then one text a line, as the state refers to them. Last line: a hash of all before it."""
     return folder() / f"{trace_id}.state.jsonl"
+
+
+def stamp(trace_id: str) -> list[int] | None:
+    """What tells whether a trace file is still the one that was written; None if there is none."""
+    try:
+        found = trace_path(trace_id).stat()
+    except OSError:
+        return None
+    return [found.st_mtime_ns, found.st_size]
 
 
 def save(trace_id: str, state: dict[str, Any], texts: list[bytes]) -> None:
     """Write a state in place of the old one."""
-
-    def pieces() -> Iterator[bytes]:
-        yield json.dumps(state, separators=(",", ":")).encode() + b"\n"
-        for text in texts:
-            yield text + b"\n"
-
-    digest = hashlib.blake2b(digest_size=16)
-    for piece in pieces():
-        digest.update(piece)
     paths.private_dir(folder())
-    replace_file(state_path(trace_id), _with_digest(digest.hexdigest(), pieces()), durable=False)
+    replace_file(state_path(trace_id), _pieces(state, texts), durable=False)
 
 
 def load(trace_id: str) -> tuple[dict[str, Any], list[bytes]] | None:
@@ -47,13 +49,18 @@ def load(trace_id: str) -> tuple[dict[str, Any], list[bytes]] | None:
         content = state_path(trace_id).read_bytes()
     except OSError:
         return None
-    digest, _, rest = content.partition(b"\n")
-    if hashlib.blake2b(rest, digest_size=16).hexdigest().encode() != digest:
+    body, digest = content[:-_DIGEST], content[-_DIGEST:]
+    if hashlib.blake2b(body, digest_size=_DIGEST // 2).hexdigest().encode() != digest:
         return None
-    lines = rest.split(b"\n")
-    return json.loads(lines[0]), lines[1:-1]
+    first, *texts = body.split(b"\n")
+    return json.loads(first), texts[:-1]
 
 
-def _with_digest(digest: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield digest.encode() + b"\n"
-    yield from pieces
+def _pieces(state: dict[str, Any], texts: list[bytes]) -> Iterator[bytes]:
+    digest = hashlib.blake2b(digest_size=_DIGEST // 2)
+    for text in (json.dumps(state, separators=(",", ":")).encode(), *texts):
+        digest.update(text)
+        digest.update(b"\n")
+        yield text
+        yield b"\n"
+    yield digest.hexdigest().encode()

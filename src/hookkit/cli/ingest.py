@@ -32,7 +32,7 @@ def command(sources: tuple[Path, ...], project: Path | None, everything: bool, a
     """Read sessions into traces: those in PATH, those of a project (default: this one), or all.
 
     The hooks do this at the end of every turn; this is for sessions from before, or after a crash. Reading a session
-    again changes nothing. PATH is a transcript or a folder of transcripts.
+    again changes nothing. PATH is a transcript or a folder of transcripts. Exit code 1 if one could not be read.
     """
     if (bool(sources) + bool(project) + everything) > 1:
         raise UsageError(
@@ -42,13 +42,13 @@ def command(sources: tuple[Path, ...], project: Path | None, everything: bool, a
     for result in _results(sources, project, everything, agent):
         counts[result.status] = counts.get(result.status, 0) + 1
         if as_json:
-            click.echo(json.dumps(_body(result), ensure_ascii=False))
+            click.echo(json.dumps(_body(result)))
         elif result.status != "unchanged":
             click.echo(_line(result))
     if not as_json:
         found = ", ".join(f"{number} {status}" for status, number in counts.items())
         click.echo(found or "No session was found. `hookkit ingest --all` looks in every project.")
-    return 0
+    return 1 if "failed" in counts else 0
 
 
 def _results(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str) -> Iterator[Ingested]:
@@ -58,8 +58,7 @@ def _results(sources: tuple[Path, ...], project: Path | None, everything: bool, 
         yield from ingest.ingest_all()
     elif sources:
         for path in sources:
-            for transcript in _transcripts(path, agent):
-                yield ingest.ingest_session(transcript, agent=agent)
+            yield from ingest.ingest_each(_transcripts(path, agent), agent=agent)
     else:
         yield from ingest.ingest_project(project or Path())
 
@@ -81,11 +80,12 @@ def _body(result: Ingested) -> dict[str, object]:
         "agent": result.agent,
         "transcript": str(result.transcript),
         "new_lines": result.lines,
+        "error": result.error,
     }
 
 
 def _line(result: Ingested) -> str:
     from hookkit.store.plain import plain
 
-    title = (result.summary or {}).get("title")
-    return f"{result.status:<9} {result.trace_id[:8]}  {plain(str(title or result.session_id))}"
+    told = result.error or (result.summary or {}).get("title") or result.session_id
+    return f"{result.status:<9} {result.trace_id[:8]}  {plain(str(told))}"

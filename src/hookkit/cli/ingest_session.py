@@ -21,9 +21,12 @@ _MOST_LOG = 256 << 10  # bytes; then the log starts anew and the old one is kept
 def command(transcript: Path, project: Path | None, agent: str) -> int:
     """Bring the trace of the session in TRANSCRIPT up to date. Exit code 1 after a failure, which is in ingest.log."""
     try:
-        from hookkit.capture.ingest import ingest_session
+        from hookkit.capture.ingest import ingest_abandoned, ingest_session
 
         ingest_session(transcript, project, agent=agent, wait=True)
+        for result in ingest_abandoned(project, agent=agent) if project else ():
+            if result.error:
+                _log(f"{result.transcript}\n{result.error}")
     except Exception:
         import traceback
 

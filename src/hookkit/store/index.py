@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hookkit import paths
+from hookkit.errors import HookkitError
 from hookkit.store.files import trace_path
 from hookkit.store.summary import summarise
 
@@ -30,11 +31,12 @@ _BUSY = 5.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trace of the index. summary: JSON text; "" if the trace file cannot be read."""
+    """One trace of the index. summary: JSON text; "" if the trace file cannot be read. mtime_ns: of that file."""
 
     trace_id: str
     session_id: str
     summary: str
+    mtime_ns: int
 
 
 class Index:
@@ -53,8 +55,13 @@ class Index:
         """Bring the rows in step with the files: new and changed ones are read, vanished ones dropped."""
         try:
             self._sync()
-        except sqlite3.OperationalError:
-            pass  # busy: the rows are right the next time
+        except sqlite3.OperationalError:  # busy, or the disk is full: right in memory, and the next time on disk
+            memory = _in_memory()
+            with contextlib.suppress(sqlite3.Error):
+                self._db.backup(memory)
+            self._db.close()
+            self._db = memory
+            self._sync()
         except sqlite3.DatabaseError:  # damaged where opening it did not look
             self._db.close()
             _delete(index_path())
@@ -88,14 +95,14 @@ class Index:
         conditions = {"project = ?": project, "agent = ?": agent, "activity >= ?": since_us}
         given = {text: value for text, value in conditions.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
-        query = f"SELECT trace_id, session_id, summary FROM traces {where} ORDER BY activity DESC, trace_id LIMIT ?"
+        query = f"SELECT trace_id, session_id, summary, mtime_ns FROM traces {where} ORDER BY activity DESC, trace_id LIMIT ?"
         for row in self._db.execute(query, (*given.values(), limit or -1)):
             yield Row(*row)
 
     def matching(self, prefix: str) -> list[Row]:
         """The traces whose trace id or session id begins with ``prefix``."""
         query = (
-            "SELECT trace_id, session_id, summary FROM traces WHERE substr(trace_id, 1, ?1) = ?2"
+            "SELECT trace_id, session_id, summary, mtime_ns FROM traces WHERE substr(trace_id, 1, ?1) = ?2"
             " OR substr(session_id, 1, ?1) = ?2 ORDER BY activity DESC, trace_id"
         )
         return [Row(*row) for row in self._db.execute(query, (len(prefix), prefix))]
@@ -103,10 +110,11 @@ class Index:
     def _put(self, trace_id: str, found: os.stat_result, summary: Mapping[str, Any] | None) -> None:
         fields = summary or {}
         text = json.dumps(summary, ensure_ascii=False) if summary else ""
-        values = (
-            trace_id, str(fields.get("session_id", "")), fields.get("agent"), fields.get("project"),
-            activity(fields.get("last_activity_at")), found.st_mtime_ns, found.st_size, text,
-        )  # fmt: skip
+        texts = (str(value) for value in (fields.get("session_id", ""), fields.get("agent"), fields.get("project"), text))
+        # A lone surrogate can stand in JSON, but in no database.
+        session, agent, project, text = (value.encode(errors="replace").decode() for value in texts)
+        moment = activity(fields.get("last_activity_at"))
+        values = (trace_id, session, agent, project, moment, found.st_mtime_ns, found.st_size, text)
         self._db.execute("INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
@@ -135,6 +143,10 @@ def _open(path: Path) -> sqlite3.Connection:
             _delete(path)
         except OSError:
             break
+    return _in_memory()
+
+
+def _in_memory() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:")
     db.executescript(_TABLE)
     return db
@@ -173,8 +185,14 @@ def _files() -> list[tuple[str, os.stat_result]]:
                         found.append((name[:-5], entry.stat()))
                     except FileNotFoundError:  # deleted while we look
                         continue
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise HookkitError(
+            "UNREADABLE_STORE",
+            f"{paths.traces()} cannot be read: {error.strerror}.",
+            "Make the folder readable for you, or set HOOKKIT_HOME to another one.",
+        ) from error
     return found
 
 

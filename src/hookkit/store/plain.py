@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# C0, DEL, C1, and the marks that turn the direction of text or are invisible.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# C0, DEL, C1, the marks that turn the direction of text or are invisible, and halves of characters.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 

@@ -27,27 +27,38 @@ class Pruned:
 def prune(before_us: int, *, dry_run: bool) -> list[Pruned]:
     """Delete every trace whose last activity (microseconds since 1970) was before ``before_us``.
 
-    A trace without any time stays: nothing says that it is old.
+    A trace without any time stays: nothing says that it is old. So does a session that an agent just went on with.
     """
     from filelock import FileLock, Timeout
 
     with Index().sync() as index:
-        summaries = [json.loads(row.summary) for row in index.rows() if row.summary]
-        old = [item for item in summaries if 0 < activity(item["last_activity_at"]) < before_us]
+        read = [(row.mtime_ns, json.loads(row.summary)) for row in index.rows() if row.summary]
+        old = [(mtime, item) for mtime, item in read if 0 < activity(item["last_activity_at"]) < before_us]
         gone, ingest = [], paths.state() / "ingest"
-        for summary in old:
-            files = _files(summary)
-            size = sum(path.stat().st_size for path in files)
-            if not dry_run:
-                try:
-                    with FileLock(paths.private_dir(ingest) / f"{summary['trace_id']}.lock", timeout=0):
+        for mtime_ns, summary in old:
+            lock = FileLock(paths.private_dir(ingest) / f"{summary['trace_id']}.lock", timeout=0)
+            try:
+                with contextlib.nullcontext() if dry_run else lock:
+                    files = _files(summary)
+                    if _went_on(summary["trace_id"], files, mtime_ns, before_us):
+                        continue
+                    size = sum(path.stat().st_size for path in files)
+                    if not dry_run:
                         _delete(files)
-                except Timeout:
-                    continue  # somebody went on with the session right now
+            except (Timeout, FileNotFoundError):
+                continue  # somebody reads the session right now, or deleted it
             gone.append(Pruned(summary["trace_id"], summary["title"], summary["last_activity_at"], size))
         if not dry_run:
             index.sync()
     return gone
+
+
+def _went_on(trace: str, files: list[Path], mtime_ns: int, before_us: int) -> bool:
+    """Whether the trace was written since the index read it, or a hook wrote a line that no trace has yet."""
+    sidecars = (path for path in files if path.parent.name == "hooks")
+    return trace_path(trace).stat().st_mtime_ns != mtime_ns or any(
+        path.stat().st_mtime_ns >= before_us * 1000 for path in sidecars
+    )
 
 
 def _delete(files: list[Path]) -> None:

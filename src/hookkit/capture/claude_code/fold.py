@@ -99,7 +99,8 @@ class SessionFold:
         if moment is None or not isinstance(stamp, str):
             return None
         self.span = widen(self.span, moment, stamp)
-        self.streams[stream].last_us = max(self.streams[stream].last_us, moment)
+        if entry.get("type") in ("user", "assistant"):  # Claude Code adds system lines after its Stop hook
+            self.streams[stream].last_us = max(self.streams[stream].last_us, moment)
         return stamp
 
     def set_duration(self, call_id: str) -> None:

@@ -12,6 +12,7 @@ from hookkit.capture.base import ParseOutcome
 from hookkit.capture.claude_code import subagents
 from hookkit.capture.claude_code.assemble import assemble
 from hookkit.capture.claude_code.fold import SessionFold
+from hookkit.capture.identity import is_session_id
 from hookkit.capture.session import Session, Source
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class ClaudeCodeParser:
     def discover_sessions(self, projects_path: Path) -> Iterator[Path]:
         """Every session file in ``projects_path`` and one level below; subagents' files are no sessions."""
         for path in sorted([*projects_path.glob("*.jsonl"), *projects_path.glob("*/*.jsonl")]):
-            if not path.name.startswith("agent-") and path.is_file():
+            if is_session_id(path.stem) and not path.name.startswith("agent-") and path.is_file():
                 yield path
 
     def discover_project_sessions(self, project_dir: Path) -> Iterator[Path]:
