@@ -82,13 +82,26 @@ class ScriptSet:
         """Script name -> SHA-256 of this version's content."""
         return {name: _hash(data) for name, data in self.wanted().items() if name != RUNTIME}
 
+    def ingest(self) -> tuple[str, ...]:
+        """The command that runtime.json names for the ingest; empty where it names none."""
+        words = self._runtime().get("ingest")
+        return tuple(words) if isinstance(words, list) and all(isinstance(word, str) for word in words) else ()
+
     def runs_ingest(self) -> bool:
-        """Whether runtime.json is there and the Python that it names for ingest still exists."""
+        """Whether the Python that is named for the ingest still exists."""
+        return bool(self.ingest()) and os.access(self.ingest()[0], os.X_OK)
+
+    def keeps(self) -> tuple[Path, Path] | None:
+        """The data and the state folder that the hooks in this folder write to; None where they do not say."""
+        home, state = (self._runtime().get(key) for key in ("home", "state"))
+        return (Path(home), Path(state)) if isinstance(home, str) and isinstance(state, str) else None
+
+    def _runtime(self) -> Mapping[str, object]:
         try:
-            ingest = json.loads(_read(self.folder / RUNTIME) or b"")["ingest"]
-            return os.access(str(ingest[0]), os.X_OK)
-        except (ValueError, KeyError, IndexError, TypeError):
-            return False
+            data = json.loads(_read(self.folder / RUNTIME) or b"")
+        except (ValueError, RecursionError):
+            return {}
+        return data if isinstance(data, dict) else {}
 
     def write(self) -> None:
         """Bring every file up to date, each in one step."""

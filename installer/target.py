@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
@@ -17,6 +18,24 @@ from hookkit.installer.jsontext import Document, JsonTextError, parse
 from hookkit.installer.record import InstallRecord
 from hookkit.installer.scripts import RUNTIME, ScriptSet
 from hookkit.installer.settings_edit import Ours
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Data and state folders that are not those of this process: $HOOKKIT_HOME is another one, or set here only."""
+
+    home: Path
+    state: Path
+
+    @property
+    def variable(self) -> str | None:
+        """The value of $HOOKKIT_HOME that leads there; None where it leads there unset."""
+        return str(self.home) if self.state == self.home / "state" else None
+
+    def command(self, arguments: str) -> str:
+        """The shell command that runs hookkit there."""
+        prefix = f"HOOKKIT_HOME={shlex.quote(self.variable)}" if self.variable else "env -u HOOKKIT_HOME"
+        return f"{prefix} hookkit {arguments}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,22 @@ class Target:
         """The same target with the folder of scripts that was chosen at install, unless one is named now."""
         known = self.record()
         return self if known is None or self.hooks_dir is not None else replace(self, hooks_dir=known.hooks_dir)
+
+    def as_found(self) -> Target:
+        """As recorded; where no record is left, with the folder that the entries name, if our scripts are in it."""
+        recorded = self.as_recorded()
+        if recorded.hooks_dir is not None:
+            return recorded
+        doc = _readable(self.link)
+        folders = {entry.folder for entry in settings_edit.entries(doc, self.ours)} if doc else set()
+        named = folders.pop() if len(folders) == 1 else None
+        return replace(self, hooks_dir=named) if named and (named / RUNTIME).is_file() else self
+
+    def elsewhere(self) -> Elsewhere | None:
+        """The other place where these hooks keep what they record, if it is not that of this process."""
+        kept = self.scripts.keeps()
+        here = (paths.home(), paths.state())
+        return None if kept is None or kept == here else Elsewhere(*kept)
 
     def record(self) -> InstallRecord | None:
         return record.load(self.contract.name, files.follow(self.link))
@@ -185,6 +220,6 @@ def _runs_from(agent: str, path: Path, folder: Path, but: Target) -> bool:
     except (HookkitError, JsonTextError):
         return True  # not known: what may be in use stays
     return any(
-        Path(os.path.expanduser(os.path.expandvars(entry.command.script))).parent == folder
+        entry.folder == folder
         for entry in settings_edit.entries(doc, Ours(contract.hook_entry, {}))
     )

@@ -110,11 +110,10 @@ class Index:
     def _put(self, trace_id: str, found: os.stat_result, summary: Mapping[str, Any] | None) -> None:
         fields = summary or {}
         text = json.dumps(summary, ensure_ascii=False) if summary else ""
-        texts = (str(value) for value in (fields.get("session_id", ""), fields.get("agent"), fields.get("project"), text))
-        # A lone surrogate can stand in JSON, but in no database.
-        session, agent, project, text = (value.encode(errors="replace").decode() for value in texts)
-        moment = activity(fields.get("last_activity_at"))
-        values = (trace_id, session, agent, project, moment, found.st_mtime_ns, found.st_size, text)
+        values = (
+            trace_id, _text(fields.get("session_id", "")), _text(fields.get("agent")), _text(fields.get("project")),
+            activity(fields.get("last_activity_at")), found.st_mtime_ns, found.st_size, _text(text),
+        )  # fmt: skip
         self._db.execute("INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
@@ -194,6 +193,11 @@ def _files() -> list[tuple[str, os.stat_result]]:
             "Make the folder readable for you, or set HOOKKIT_HOME to another one.",
         ) from error
     return found
+
+
+def _text(value: object) -> str | None:
+    """The value as a database can hold it: JSON may have halves of characters."""
+    return None if value is None else str(value).encode(errors="replace").decode()
 
 
 def _read(trace_id: str) -> Mapping[str, Any] | None:

@@ -35,8 +35,10 @@ def prune(before_us: int, *, dry_run: bool) -> list[Pruned]:
         read = [(row.mtime_ns, json.loads(row.summary)) for row in index.rows() if row.summary]
         old = [(mtime, item) for mtime, item in read if 0 < activity(item["last_activity_at"]) < before_us]
         gone, ingest = [], paths.state() / "ingest"
+        if old and not dry_run:
+            paths.private_dir(ingest)
         for mtime_ns, summary in old:
-            lock = FileLock(paths.private_dir(ingest) / f"{summary['trace_id']}.lock", timeout=0)
+            lock = FileLock(ingest / f"{summary['trace_id']}.lock", timeout=0)
             try:
                 with contextlib.nullcontext() if dry_run else lock:
                     files = _files(summary)

@@ -18,10 +18,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The worktree changed outside any tool call: from the end of one window to the start of the next."""
+    """The worktree changed outside any tool call: between two boundaries, no window open.
+
+    since: time of the earlier boundary, as the hook wrote it. call_id: the call whose window starts at the later one,
+    "" if that is no call's.
+    """
 
     before: str
     after: str
+    since: str
+    call_id: str = ""
 
 
 def windows(metadata: Mapping[str, Any]) -> Mapping[str, Window]:
@@ -37,29 +43,31 @@ def windows(metadata: Mapping[str, Any]) -> Mapping[str, Window]:
     }
 
 
-def gaps(metadata: Mapping[str, Any]) -> Mapping[str, Gap]:
-    """Tool call id -> the gap before its window; ``""`` -> the gap after the last window.
+def gaps(metadata: Mapping[str, Any]) -> list[Gap]:
+    """The gaps in order of time.
 
     Only where no window is open can a change be told to lie outside of all.
     """
     pre, post = metadata.get("hook_pre_tool_use") or {}, metadata.get("hook_post_tool_use") or {}
     moments = [(entry["timestamp"], 1, call_id, entry) for call_id, entry in pre.items()]
     moments += [(entry["timestamp"], 0, call_id, entry) for call_id, entry in post.items() if call_id in pre]
-    stops = metadata.get("hook_stop") or []
-    moments += [(entry["timestamp"], 2, "", entry) for entry in stops]
-    found: dict[str, Gap] = {}
-    ends: dict[str, str] = {}  # worktree root -> tree at the end of its last window
+    others = [*(metadata.get("hook_stop") or []), *(metadata.get("hook_events") or [])]
+    moments += [(entry["timestamp"], 2, "", entry) for entry in others]
+    found = []
+    ends: dict[str, tuple[str, str]] = {}  # worktree root -> tree at its last boundary, and when that was
     open_calls: set[str] = set()
-    for _, kind, call_id, entry in sorted(moments, key=lambda moment: moment[:3]):
+    for moment, kind, call_id, entry in sorted(moments, key=lambda moment: moment[:3]):
         tree, root = _tree(entry), (entry.get("trail") or {}).get("worktree_root", "")
         if kind == 0:
             open_calls.discard(call_id)
-        elif tree and not open_calls and ends.get(root, tree) != tree:
-            found[call_id] = Gap(ends[root], tree)
+        elif tree and not open_calls:
+            before, since = ends.get(root, (tree, moment))
+            if before != tree:
+                found.append(Gap(before, tree, since, call_id))
         if kind == 1:
             open_calls.add(call_id)
         if tree:
-            ends[root] = tree
+            ends[root] = (tree, moment)
     return found
 
 

@@ -21,7 +21,10 @@ _NUMBERS = frozenset({4, 5, 6, 7})
 
 def render(summaries: Sequence[Mapping[str, Any]]) -> str:
     """One line a session, latest activity first. ``*`` marks a session whose last turn had not ended."""
-    lines = text.table([_HEAD, *(_row(summary) for summary in summaries)], right=_NUMBERS)
+    rows = [_HEAD, *(_row(summary) for summary in summaries)]
+    others = sum(max(len(row[column]) for row in rows) + 2 for column in range(len(_HEAD) - 1))
+    rows = [(*row, text.one_line(title, text.fits(others))) for *row, title in rows]
+    lines = text.table(rows, right=_NUMBERS)
     return "\n".join([text.styled(lines[0], "dim"), *lines[1:]])
 
 

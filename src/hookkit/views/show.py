@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hookkit.store.index import activity
 from hookkit.store.plain import plain
 from hookkit.store.summary import summarise
 from hookkit.views import text
@@ -64,9 +65,9 @@ def _time(summary: Mapping[str, Any]) -> str:
 
 def _work(summary: Mapping[str, Any]) -> str:
     parts = [text.counted(summary["turns"], "turn"), text.counted(summary["tool_calls"], "tool call")]
-    parts += [
-        f"{summary[f'{word}_tool_calls']} {word}" for word in ("failed", "denied") if summary[f"{word}_tool_calls"]
-    ]
+    failed, denied = summary["failed_tool_calls"], summary["denied_tool_calls"]
+    if failed or denied:  # a denied call is one of those that failed
+        parts.append(f"{failed} failed" + (f" ({denied} denied)" if denied else ""))
     return ", ".join(parts + [text.counted(summary["subagents"], "subagent")] * bool(summary["subagents"]))
 
 
@@ -100,7 +101,9 @@ class _Steps:
         self.steps = steps
         self.root = f"{metadata.get('project')}/"
         self.windows = windows(metadata)
-        self.gaps = gaps(metadata)
+        found = gaps(metadata)
+        self.call_gaps = {gap.call_id: gap for gap in found if gap.call_id}
+        self.turn_gaps = [gap for gap in found if not gap.call_id]
         self.turn = 0
 
     def lines(self) -> Iterator[str]:
@@ -109,9 +112,15 @@ class _Steps:
             parent = step.get("parent_step")
             depth = depths.get(parent, 0) + 1 if parent is not None else int(step.get("call_type") == "subagent")
             depths[step["step_index"]] = depth
+            if step["role"] == "user" and not depth:
+                yield from self._gaps_before(step.get("timestamp"))
             yield from self._step(step, "  " + "    " * depth, depth)
-        if "" in self.gaps:
-            yield "  " + _gap(self.gaps[""])
+        yield from ("  " + _gap(gap) for gap in self.turn_gaps)
+
+    def _gaps_before(self, stamp: object) -> Iterator[str]:
+        """The gaps that began before a turn and that no call of an earlier turn shows."""
+        while self.turn_gaps and activity(self.turn_gaps[0].since) < activity(stamp):
+            yield "  " + _gap(self.turn_gaps.pop(0))
 
     def _step(self, step: Mapping[str, Any], indent: str, depth: int) -> Iterator[str]:
         said = text.one_line(step.get("content") or "", _WIDTH)
@@ -127,8 +136,8 @@ class _Steps:
         results = {item["source_call_id"]: item for item in step["observations"]}
         for call in step["tool_calls"]:
             call_id = call["tool_call_id"]
-            if call_id in self.gaps:
-                yield indent + _gap(self.gaps[call_id])
+            if call_id in self.call_gaps:
+                yield indent + _gap(self.call_gaps[call_id])
             yield indent + self._call(call, results.get(call_id) or {})
         usage = step["token_usage"]
         prompted = usage["input_tokens"] + usage["cache_read_tokens"] + usage["cache_write_tokens"]

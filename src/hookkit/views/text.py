@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,9 +21,15 @@ def styled(text: str, style: str) -> str:
 
 
 def one_line(text: str, width: int) -> str:
-    """The first line of ``text`` that says something, escaped, at most ``width`` characters."""
-    line = plain(next((line.strip() for line in text.splitlines() if line.strip()), ""))
-    return line if len(line) <= width else line[: width - 1] + "…"
+    """The first line of ``text`` that says something, escaped, at most ``width`` characters; ``…`` if there is more."""
+    first, *rest = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    line = plain(first)
+    return line if len(line) <= width and not rest else line[: width - 1] + "…"
+
+
+def fits(used: int) -> int:
+    """How many characters of a line are left on the terminal beside ``used`` others; plenty where there is none."""
+    return max(20, shutil.get_terminal_size((200, 24)).columns - used)
 
 
 def local(stamp: str | None, form: str = "%Y-%m-%d %H:%M") -> str:

@@ -99,7 +99,7 @@ class SessionFold:
         if moment is None or not isinstance(stamp, str):
             return None
         self.span = widen(self.span, moment, stamp)
-        if entry.get("type") in ("user", "assistant"):  # Claude Code adds system lines after its Stop hook
+        if entry.get("type") != "system":  # Claude Code adds system lines after its Stop hook
             self.streams[stream].last_us = max(self.streams[stream].last_us, moment)
         return stamp
 
