@@ -51,7 +51,7 @@ _HOMES = {
 _VARIABLES = {"COPILOT_CLI": "copilot-cli", "QWEN_PROJECT_DIR": "qwen-code", "GEMINI_SESSION_ID": "gemini-cli"}
 
 
-def caller(payload, environment):
+def caller(payload: dict[str, object], environment: "os._Environ[str]") -> str:
     """The agent that really called. Others run Claude's hooks too, and nested agents inherit each other's environment,
     so what only one of them can have sent counts before what any child may have inherited."""
     if "cursor_version" in payload or "conversation_id" in payload:
@@ -75,19 +75,19 @@ def caller(payload, environment):
     return "cursor" if environment.get("CURSOR_VERSION") and not environment.get("CLAUDECODE") else AGENT
 
 
-def start_folder(payload, environment):
+def start_folder(payload: dict[str, object], environment: "os._Environ[str]") -> str | None:
     """Where the session was started; the payload's cwd drifts with every `cd` of the agent. None when nobody says."""
     return absolute_path(environment.get("CLAUDE_PROJECT_DIR")) or absolute_path(payload.get("cwd"))
 
 
-def call_folders(payload):
+def call_folders(payload: dict[str, object]) -> list[str]:
     """The file that the call is about, then the current folder: an agent may work in a worktree beside its own."""
     tool_input = payload.get("tool_input")
     named = [tool_input.get(field) for field in PATH_FIELDS] if isinstance(tool_input, dict) else []
     return [path for path in map(absolute_path, (*named, payload.get("cwd"))) if path]
 
 
-def transcript(payload, session):
+def transcript(payload: dict[str, object], session: str) -> str | None:
     """The session's transcript, `…/projects/<folder>/<session>.jsonl`, if the payload names it: never another file."""
     path = absolute_path(payload.get("transcript_path"))
     if not path or os.path.normpath(path) != path:
@@ -97,14 +97,16 @@ def transcript(payload, session):
     return path if name == session + ".jsonl" and projects == "projects" else None
 
 
-def data(role, payload, foreign):
+def data(role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]:
     """The agent's part of the line's data. A value of a kind that Claude never sends is left out, and that is said."""
+    line: dict[str, object]
+    limitations: list[str]
     line, limitations = {}, []
-    for field, (name, kind) in {**_ANY, **FIELDS.get(role, {})}.items():
+    for field, (name, kind) in {**_ANY, **FIELDS.get(role, {})}.items():  # type: ignore[arg-type]
         value = payload.get(field)
         if value is None or value == "":
             continue
-        if _KINDS[kind](value):
+        if _KINDS[kind](value):  # type: ignore[no-untyped-call]
             line[name] = value
         elif not limitations:
             limitations.append("payload_unreadable")
@@ -116,7 +118,7 @@ def data(role, payload, foreign):
             limitations.append("payload_unreadable")  # Claude names every call; not all others do
     if role in ("tool_post", "tool_failure"):
         line.update(_attribution(line, payload.get("tool_response")))
-        limitations += line["limitations"]
+        limitations += line["limitations"]  # type: ignore[arg-type]
     if limitations:
         line["limitations"] = limitations
     return line
@@ -131,9 +133,9 @@ _KINDS = {
 }
 
 
-def _attribution(line, response):
+def _attribution(line: dict[str, object], response: object) -> dict[str, object]:
     """file_path, lines and hash of what the call wrote, from the hunks that Claude reports."""
-    path = next((path for path in map(absolute_path, map(line["tool_input"].get, PATH_FIELDS)) if path), None)
+    path = next((path for path in map(absolute_path, map(line["tool_input"].get, PATH_FIELDS)) if path), None)  # type: ignore[attr-defined]
     ranges = None
     if path and line.get("tool") in FILE_TOOLS and isinstance(response, dict):
         import hookkit_hunks  # here, as few events need it
@@ -141,10 +143,11 @@ def _attribution(line, response):
         ranges = hookkit_hunks.ranges(response)
     if ranges is None:
         return {"capture_status": "hook_only", "limitations": ["hook_only", "posttooluse_no_file_range"]}
+    found: dict[str, object]
     found = {"file_path": path, "capture_status": "captured", "confidence": "high", "limitations": [], "ranges": ranges}
     alive = [each for each in ranges if each["change_type"] != "deletion"]
     if alive:
-        lines, same = hookkit_hunks.texts(path, response, alive)
+        lines, same = hookkit_hunks.texts(path, response, alive)  # type: ignore[arg-type]
         found["start_line"], found["end_line"] = alive[0]["start_line"], alive[-1]["end_line"]
         found["content_hash"] = hookkit_hunks.digest([text for each in lines for text in each])
         for each, its in zip(alive, lines, strict=True):
@@ -152,11 +155,11 @@ def _attribution(line, response):
         if not same:
             # A formatter or another writer was faster: the lines are what the call wrote, not what stands there now.
             found["confidence"] = "low"
-            found["limitations"].append("hook_payload_state_mismatch")
+            found["limitations"].append("hook_payload_state_mismatch")  # type: ignore[attr-defined]
         elif len(alive) > 1:
             found["confidence"] = "medium"  # of start_line and end_line, which span more than the ranges
     elif ranges:
-        found["limitations"].append("lines_deleted_only")
+        found["limitations"].append("lines_deleted_only")  # type: ignore[attr-defined]
     for each in ranges:
         del each["lines"]
     return found

@@ -24,23 +24,23 @@ class Worktree:
 
     __slots__ = ("common_dir", "git_dir", "root")
 
-    def __init__(self, root, git_dir, common_dir):
+    def __init__(self, root: str, git_dir: str, common_dir: str) -> None:
         self.root, self.git_dir, self.common_dir = root, git_dir, common_dir
 
     @property
-    def private(self):
+    def private(self) -> str:
         return self.git_dir + "/hookkit"
 
     @property
-    def shared(self):
+    def shared(self) -> str:
         return self.common_dir + "/hookkit"
 
     @property
-    def objects(self):
+    def objects(self) -> str:
         return self.shared + "/objects"
 
 
-def find_worktree(start):
+def find_worktree(start: str) -> Worktree | None:
     """The worktree that holds the path `start`, or None. Reads files only; starts no process."""
     folder = os.path.realpath(start)
     while True:
@@ -55,12 +55,12 @@ def find_worktree(start):
         folder = parent
 
 
-def _git_file(path, folder):
+def _git_file(path: str, folder: str) -> str | None:
     text = read(path)
     return os.path.normpath(os.path.join(folder, text[8:].rstrip("\r\n"))) if text.startswith("gitdir: ") else None
 
 
-def read(path):
+def read(path: str) -> str:
     """The file's text, "" when it cannot be read. Never waits: a FIFO may stand where git has a file."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -70,7 +70,7 @@ def read(path):
         return ""
 
 
-def make_folder(path, inside=None):
+def make_folder(path: str, inside: int | None = None) -> None:
     """Make a folder for the user alone, unless it is there."""
     try:
         os.mkdir(path, 0o700, dir_fd=inside)
@@ -78,13 +78,13 @@ def make_folder(path, inside=None):
         return
 
 
-def object_id(text):
+def object_id(text: str) -> dict[str, str] | None:
     """{"algo", "hex"} of a git object id, or None when `text` is not one."""
     algo = {40: "sha1", 64: "sha256"}.get(len(text))
     return {"algo": algo, "hex": text} if algo and not set(text) - set("0123456789abcdef") else None
 
 
-def head(worktree, deadline):
+def head(worktree: Worktree, deadline: float) -> dict[str, str] | None:
     """The commit that HEAD names, as an object id; None before the first commit."""
     if os.path.isdir(worktree.common_dir + "/reftable"):
         code, output = run(worktree, "", deadline, "rev-parse", "--verify", "-q", "HEAD")
@@ -102,7 +102,7 @@ def head(worktree, deadline):
     return object_id(text)
 
 
-def run(worktree, index, deadline, *arguments):
+def run(worktree: Worktree, index: str, deadline: float, *arguments: str) -> tuple[int, bytes]:
     """(exit code, stdout) of a git command on `index`; NoTreeError when there is no git, or not in time."""
     command = ["git", "-C", worktree.root]
     for setting in CONFIG:
@@ -141,7 +141,7 @@ def run(worktree, index, deadline, *arguments):
             os.close(writer)
 
 
-def _wait(child, reader, deadline):
+def _wait(child: int, reader: int, deadline: float) -> tuple[int, bytes]:
     """(exit code, output) of the child. Its end counts, not the pipe's: a filter may outlive git and hold that open."""
     os.set_blocking(reader, False)
     output, pause, streams = bytearray(), 0.0002, [reader]
@@ -163,7 +163,7 @@ def _wait(child, reader, deadline):
             pause = min(pause * 2, 0.02)
 
 
-def _ended(reader, output):
+def _ended(reader: int, output: bytearray) -> bool:
     """Read once into `output`; true at the end of the stream."""
     try:
         chunk = os.read(reader, 1 << 20)
@@ -173,7 +173,7 @@ def _ended(reader, output):
     return not chunk
 
 
-def _kill(child):
+def _kill(child: int) -> None:
     os.killpg(child, 9)
     until = time.monotonic() + 0.5
     # Not waited for without end: a process in the middle of a disk operation dies only after that.
@@ -181,7 +181,7 @@ def _kill(child):
         time.sleep(0.001)
 
 
-def _quoted(path):
+def _quoted(path: str) -> str:
     """git splits this variable at ":" unless an entry is in C quotes."""
     if ":" not in path:
         return path

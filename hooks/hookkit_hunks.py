@@ -7,7 +7,7 @@ from hookkit_line import sha256
 FILE_LIMIT = 4 << 20  # bytes of a file that is read back to check the hunks
 
 
-def ranges(response):
+def ranges(response: dict[str, object]) -> list[dict[str, object]] | None:
     """The changed ranges of the file after the call, each with its "lines" as shown; None when it does not tell."""
     hunks, content = response.get("structuredPatch"), response.get("content")
     try:
@@ -28,18 +28,18 @@ def ranges(response):
     return None
 
 
-def split(text):
+def split(text: str) -> list[str]:
     """The lines of a text, without their ends."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     return lines[:-1] if lines[-1] == "" else lines
 
 
-def digest(lines):
+def digest(lines: list[str]) -> str:
     """ "sha256:<hex>" of the lines joined by newlines."""
     return "sha256:" + sha256("\n".join(lines))
 
 
-def _range(start, lines, removed):
+def _range(start: int, lines: list[str], removed: int) -> dict[str, object]:
     if not lines:  # between two lines: the one before stands for the place
         at = max(start - 1, 1)
         return {"start_line": at, "end_line": at, "change_type": "deletion", "deleted_lines": removed, "lines": []}
@@ -50,7 +50,7 @@ def _range(start, lines, removed):
     return found
 
 
-def _hunk_ranges(hunk):
+def _hunk_ranges(hunk: dict[str, object]) -> list[dict[str, object]]:
     """The runs of added and removed lines of one unified-diff hunk; raises when the hunk has another shape."""
     start, lines = hunk["newStart"], hunk["lines"]
     if type(start) is not int or not 0 <= start < 1 << 31 or not isinstance(lines, list):
@@ -74,7 +74,7 @@ def _hunk_ranges(hunk):
     return found
 
 
-def _one_change(before, after):
+def _one_change(before: list[str], after: list[str]) -> list[dict[str, object]]:
     """The one range between what both texts begin and end with: exact for a notebook cell, which is contiguous."""
     shorter = min(len(before), len(after))
     head = next((i for i in range(shorter) if before[i] != after[i]), shorter)
@@ -84,32 +84,32 @@ def _one_change(before, after):
     return [_range(head + 1, added, removed)] if added or removed else []
 
 
-def texts(path, response, alive):
+def texts(path: str, response: dict[str, object], alive: list[dict[str, object]]) -> tuple[list[list[str]], bool]:
     """(the lines of each range as the call wrote them, whether the file holds them now).
 
     The agent shows the tabs that a line begins with as two spaces each: the hunks alone do not tell what was written.
     """
     now = _on_disk(path)
     for after in (_written(response), now):
-        lines = after and [after[each["start_line"] - 1 : each["end_line"]] for each in alive]
-        if lines and all(_shows(its, each["lines"]) for its, each in zip(lines, alive, strict=True)):
+        lines = after and [after[each["start_line"] - 1 : each["end_line"]] for each in alive]  # type: ignore[index, misc, operator]
+        if lines and all(_shows(its, each["lines"]) for its, each in zip(lines, alive, strict=True)):  # type: ignore[arg-type]
             break
     else:
-        lines = [each["lines"] for each in alive]
-    same = now is None or lines == [now[each["start_line"] - 1 : each["end_line"]] for each in alive]
-    return lines, same
+        lines = [each["lines"] for each in alive]  # type: ignore[misc]
+    same = now is None or lines == [now[each["start_line"] - 1 : each["end_line"]] for each in alive]  # type: ignore[index, operator]
+    return lines, same  # type: ignore[return-value]
 
 
-def _shows(lines, shown):
+def _shows(lines: list[str], shown: list[str]) -> bool:
     return lines == shown or [_shown(line) for line in lines] == shown
 
 
-def _shown(line):
+def _shown(line: str) -> str:
     text = line.lstrip("\t")
     return "  " * (len(line) - len(text)) + text
 
 
-def _written(response):
+def _written(response: dict[str, object]) -> list[str] | None:
     """The lines of the whole file after the call, as the answer tells; None when it does not."""
     whole = next((text for text in map(response.get, ("content", "updated_file")) if isinstance(text, str)), None)
     if whole is not None:
@@ -120,7 +120,7 @@ def _written(response):
     return split(before.replace(old, new, -1 if response.get("replaceAll") is True else 1) if old else new)
 
 
-def _on_disk(path):
+def _on_disk(path: str) -> list[str] | None:
     """The file's lines, [] when it is gone; None, and the agent's word counts, when it is large or unreadable."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

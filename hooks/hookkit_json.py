@@ -17,23 +17,23 @@ try:
         memo = None
 
         @staticmethod
-        def parse_constant(_name):
+        def parse_constant(_name: str) -> None:
             return None
 
-    _scan = _json.make_scanner(_Settings)
+    _scan = _json.make_scanner(_Settings)  # type: ignore[arg-type]
     _encoders = {
-        escape: _json.make_encoder(None, None, encode, None, ":", ",", False, False, False)
+        escape: _json.make_encoder(None, None, encode, None, ":", ",", False, False, False)  # type: ignore[arg-type]
         for escape, encode in ((False, _json.encode_basestring), (True, _json.encode_basestring_ascii))
     }
     if _scan('{"a": [1, "b"]}', 0) != ({"a": [1, "b"]}, 15) or "".join(_encoders[False]({"a": [1]}, 0)) != '{"a":[1]}':
         raise ImportError
 except (ImportError, AttributeError, TypeError, ValueError, StopIteration):
-    _json = None
+    _json = None  # type: ignore[assignment]
 
 _SPACE = " \t\n\r"
 
 
-def loads(text):
+def loads(text: str) -> object:
     """The value that the JSON text holds. ValueError when it is none, or too deep; control characters may pass."""
     try:
         if _json is None:
@@ -49,7 +49,7 @@ def loads(text):
     return value
 
 
-def string_at(text):
+def string_at(text: str) -> str | None:
     """The JSON string that `text` begins with, or None."""
     if not text.startswith('"'):
         return None
@@ -57,12 +57,12 @@ def string_at(text):
     while end < len(text) and text[end] != '"':
         end += 2 if text[end] == "\\" else 1
     try:
-        return loads(text[: end + 1])
+        return loads(text[: end + 1])  # type: ignore[return-value]
     except ValueError:
         return None
 
 
-def dumps(value, escape=False):
+def dumps(value: object, escape: bool = False) -> str:
     """Compact JSON. ValueError for NaN and Infinity. `escape` writes ASCII only."""
     if _json is None:
         import json
@@ -71,7 +71,7 @@ def dumps(value, escape=False):
     return "".join(_encoders[escape](value, 0))
 
 
-def decode(raw):
+def decode(raw: bytes) -> str:
     """The text of JSON bytes: UTF-8, UTF-16 or UTF-32, with or without a byte order mark (RFC 4627, section 3)."""
     start = raw[:4]
     if start[:3] == b"\xef\xbb\xbf":

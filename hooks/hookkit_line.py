@@ -16,13 +16,13 @@ KEPT = {
 OURS = {"trail", "file_path", "ranges", "git"}
 
 
-def stamp():
+def stamp() -> str:
     """Now, in UTC: ISO 8601 with microseconds and Z."""
     seconds, rest = divmod(time.time_ns(), 10**9)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:06d}Z"
 
 
-def encode(event, data):
+def encode(event: str, data: dict[str, object]) -> bytes:
     """The hook line as bytes, newline included: valid JSON, at most LINE_LIMIT bytes."""
     moment = stamp()
     line = _dump(event, moment, _cut_data(data, CUT_OVER, CUT_KEPT))
@@ -35,17 +35,17 @@ def encode(event, data):
         if not spare:
             break
         del data[max(spare, key=lambda name: len(hookkit_json.dumps(data[name], True)))]
-        data["limitations"] = list(dict.fromkeys([*data.get("limitations", []), "line_truncated"]))
+        data["limitations"] = list(dict.fromkeys([*data.get("limitations", []), "line_truncated"]))  # type: ignore[misc]
         line = _dump(event, moment, data)
     return line
 
 
-def _cut_data(data, over, kept):
+def _cut_data(data: dict[str, object], over: int, kept: int) -> dict[str, object]:
     """Cut what the agent sent; what is ours has its shape, and a path that is cut is no path."""
     return {key: value if key in OURS else cut(value, over, kept) for key, value in data.items()}
 
 
-def _dump(event, moment, data):
+def _dump(event: str, moment: str, data: dict[str, object]) -> bytes:
     record = {"type": "opentraces_hook", "event": event, "timestamp": moment, "data": data}
     try:
         return hookkit_json.dumps(record).encode() + b"\n"
@@ -53,7 +53,7 @@ def _dump(event, moment, data):
         return hookkit_json.dumps(record, escape=True).encode() + b"\n"
 
 
-def cut(value, over, kept, depth=0):
+def cut(value: object, over: int, kept: int, depth: int = 0) -> object:
     """`value` with long strings, deep nesting and numbers that JSON does not have made small."""
     if isinstance(value, str):
         return value if len(value) <= over else _cut_string(value, kept)
@@ -68,11 +68,11 @@ def cut(value, over, kept, depth=0):
     return value
 
 
-def _cut_string(text, kept):
+def _cut_string(text: str, kept: int) -> dict[str, object]:
     return {"cut": text[:kept], "length": len(text), "sha256": sha256(text)}
 
 
-def sha256(text):
+def sha256(text: str) -> str:
     """Hex sha256 of the UTF-8 of `text`. The built-in module: hashlib would load OpenSSL, which costs milliseconds."""
     try:
         from _sha2 import sha256 as digest
@@ -81,4 +81,4 @@ def sha256(text):
             from _sha256 import sha256 as digest
         except ImportError:
             from hashlib import sha256 as digest
-    return digest(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest(text.encode("utf-8", "surrogatepass")).hexdigest()  # type: ignore[no-any-return]

@@ -18,7 +18,7 @@ import select
 import time
 
 import hookkit_json
-from hookkit_git import find_worktree, make_folder
+from hookkit_git import Worktree, find_worktree, make_folder
 from hookkit_line import encode
 from hookkit_tree import capture, state
 
@@ -31,7 +31,37 @@ INGEST_AFTER = {"turn_end", "turn_failure", "session_end"}
 _ID = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
-def record(agent):
+TYPE_CHECKING = False  # for type checkers, which take it for true
+if TYPE_CHECKING:
+
+    class Agent:
+        """What an agent's module offers."""
+
+        AGENT: str
+        ROLES: dict[str, str]
+
+        @staticmethod
+        def caller(payload: dict[str, object], environment: "os._Environ[str]") -> str:
+            raise NotImplementedError
+
+        @staticmethod
+        def start_folder(payload: dict[str, object], environment: "os._Environ[str]") -> str | None:
+            raise NotImplementedError
+
+        @staticmethod
+        def call_folders(payload: dict[str, object]) -> list[str]:
+            raise NotImplementedError
+
+        @staticmethod
+        def transcript(payload: dict[str, object], session: str) -> str | None:
+            raise NotImplementedError
+
+        @staticmethod
+        def data(role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]:
+            raise NotImplementedError
+
+
+def record(agent: "Agent") -> None:
     """Record the event that stdin holds. Raises nothing that matters: the entry script swallows it."""
     environment = os.environ
     if environment.get("HOOKKIT_DISABLE") == "1" or _excluded(_start_folder(agent, {})):
@@ -52,7 +82,7 @@ def record(agent):
     start = _start_folder(agent, payload)
     home = find_worktree(start) if start else None
     worktree = next(filter(None, map(find_worktree, agent.call_folders(payload))), home)
-    if any(map(_excluded, (start, home and home.root, worktree and worktree.root))):
+    if any(map(_excluded, (start, home and home.root, worktree and worktree.root))):  # type: ignore[arg-type]
         return
     runtime = _runtime()
     trail = None
@@ -66,44 +96,44 @@ def record(agent):
                 _remember(runtime, worktree.root)
     data = {"session_id": session, "agent": caller, **agent.data(role, payload, caller != agent.AGENT)}
     if role in ("turn_end", "turn_failure"):
-        data["git"] = state(worktree, trail) if trail else {}
+        data["git"] = state(worktree, trail) if trail else {}  # type: ignore[arg-type]
     if trail:
         data["trail"] = trail
-    limitations = data.pop("limitations", []) + limitations
+    limitations = data.pop("limitations", []) + limitations  # type: ignore[operator]
     if caller != agent.AGENT:
         limitations.append("foreign_caller")
     if limitations or role in ("tool_post", "tool_failure"):
         data["limitations"] = list(dict.fromkeys(limitations))
     transcript = agent.transcript(payload, session) if caller == agent.AGENT else None
-    line = encode(event if role else "Unknown", data)
-    _append(transcript, line) or _append_sidecar(home, caller, session, line, runtime)
+    line = encode(event if role else "Unknown", data)  # type: ignore[arg-type]
+    _append(transcript, line) or _append_sidecar(home, caller, session, line, runtime)  # type: ignore[func-returns-value]
     if transcript and role in INGEST_AFTER:
         _spawn_ingest(runtime, transcript, home, caller)
 
 
-def session_id(value):
+def session_id(value: object) -> str | None:
     """`value` when it can be trusted as a file name, else None."""
     good = isinstance(value, str) and 0 < len(value) <= 128 and value[0] not in ".-" and not set(value) - _ID
-    return value if good else None
+    return value if good else None  # type: ignore[return-value]
 
 
-def absolute_path(value):
+def absolute_path(value: object) -> str | None:
     """`value` when it is an absolute path that the system could have, else None."""
     try:
         good = isinstance(value, str) and os.path.isabs(value) and "\0" not in value
-        return value if good and len(os.fsencode(value)) < PATH_LIMIT else None
+        return value if good and len(os.fsencode(value)) < PATH_LIMIT else None  # type: ignore[arg-type, return-value]
     except UnicodeEncodeError:  # a lone surrogate
         return None
 
 
-def _start_folder(agent, payload):
+def _start_folder(agent: "Agent", payload: dict[str, object]) -> str | None:
     try:
         return agent.start_folder(payload, os.environ) or os.getcwd()
     except OSError:  # the current folder was deleted
         return None
 
 
-def _excluded(folder):
+def _excluded(folder: str | None) -> bool:
     """Whether `folder` or one above it, as it is named or as it really is, was excluded by the user."""
     for below in dict.fromkeys((folder, os.path.realpath(folder))) if folder else ():
         while True:
@@ -116,7 +146,7 @@ def _excluded(folder):
     return False
 
 
-def _read_stdin(limit):
+def _read_stdin(limit: int) -> bytes:
     """What comes on stdin, at most `limit` bytes; the rest is read and dropped."""
     chunks, size, until = [], 0, time.monotonic() + STDIN_BUDGET
     try:
@@ -132,7 +162,7 @@ def _read_stdin(limit):
     return b"".join(chunks)
 
 
-def _payload(raw):
+def _payload(raw: bytes) -> tuple[dict[str, object], list[str]]:
     """(payload, limitations): the JSON object on stdin; what can be saved of it when it is none."""
     text = hookkit_json.decode(raw)
     try:
@@ -141,7 +171,7 @@ def _payload(raw):
             return value, []
     except ValueError:
         pass
-    saved = {}
+    saved: dict[str, object] = {}
     for field in ("session_id", "transcript_path", "cwd", "hook_event_name", "tool_name", "tool_use_id", "prompt_id"):
         value = _string_after(text[:65536], f'"{field}"')
         if value is not None:
@@ -149,7 +179,7 @@ def _payload(raw):
     return saved, ["payload_truncated" if saved else "payload_unreadable"]
 
 
-def _string_after(text, key):
+def _string_after(text: str, key: str) -> str | None:
     at = text.find(key)
     if at < 0:
         return None
@@ -159,7 +189,7 @@ def _string_after(text, key):
     return hookkit_json.string_at(rest[1:].lstrip()[:4096])
 
 
-def _runtime():
+def _runtime() -> dict[str, object]:
     """What the installer wrote beside the scripts: how to start the ingest, and where the user's state is."""
     try:
         with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime.json"), encoding="utf-8") as file:
@@ -173,7 +203,7 @@ def _runtime():
     return runtime
 
 
-def _remember(runtime, root):
+def _remember(runtime: dict[str, object], root: str) -> None:
     """Keep the list of worktrees that hold something of ours, so that `hookkit remove --purge` finds all of them."""
     state = runtime.get("state")
     if not isinstance(state, str) or "\n" in root:
@@ -185,7 +215,7 @@ def _remember(runtime, root):
         pass
 
 
-def _append(path, line):
+def _append(path: str | None, line: bytes) -> bool:
     """Append to an existing transcript; False when that is not possible."""
     if path is None:
         return False
@@ -196,7 +226,7 @@ def _append(path, line):
         return False
 
 
-def _write(path, line, create, folder=None):
+def _write(path: str, line: bytes, create: int, folder: int | None = None) -> None:
     flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | create
     file = os.open(path, flags, 0o600, dir_fd=folder)
     try:
@@ -216,7 +246,9 @@ def _write(path, line, create, folder=None):
         os.close(file)
 
 
-def _append_sidecar(worktree, agent, session, line, runtime):
+def _append_sidecar(
+    worktree: Worktree | None, agent: str, session: str, line: bytes, runtime: dict[str, object]
+) -> None:
     """Append to the session's sidecar: in the worktree, else in the user's state folder."""
     names, file_name = [agent, "hooks"], session + ".jsonl"
     try:
@@ -231,7 +263,7 @@ def _append_sidecar(worktree, agent, session, line, runtime):
         _append_below(state_folder, ["sidecars", *names], file_name, line)
 
 
-def _append_below(base, names, file_name, line, git_dir=None):
+def _append_below(base: str, names: list[str], file_name: str, line: bytes, git_dir: str | None = None) -> None:
     """Walk down without following a link: a repository could hold one that leads elsewhere."""
     folder = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -247,7 +279,7 @@ def _append_below(base, names, file_name, line, git_dir=None):
         os.close(folder)
 
 
-def _ignore_itself(folder, git_dir):
+def _ignore_itself(folder: int, git_dir: str | None) -> None:
     """`.opentraces/` must never show up in a tree id, a status or a commit. Its .gitignore is there whole or not at
     all: the git of another hook could come by in between."""
     try:
@@ -267,14 +299,14 @@ def _ignore_itself(folder, git_dir):
     raise OSError("nothing may be written beside a .gitignore that is not there")
 
 
-def _unlink(path, folder):
+def _unlink(path: str, folder: int | None) -> None:
     try:
         os.unlink(path, dir_fd=folder)
     except OSError:
         return
 
 
-def _spawn_ingest(runtime, transcript, worktree, agent):
+def _spawn_ingest(runtime: dict[str, object], transcript: str, worktree: Worktree | None, agent: str) -> None:
     """Start the ingest, detached: own session, null streams, nothing inherited, not our child for long."""
     command = runtime.get("ingest")
     if not (isinstance(command, list) and command and all(isinstance(word, str) for word in command)):

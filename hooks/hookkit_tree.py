@@ -14,7 +14,7 @@ import os
 import time
 
 import hookkit_json
-from hookkit_git import NoTreeError, head, make_folder, object_id, read, run
+from hookkit_git import NoTreeError, Worktree, head, make_folder, object_id, read, run
 
 BUDGET = 2.0  # seconds for one capture; past it the agent is not kept waiting
 STALE = 60.0  # seconds; no capture lives that long, so an older index of one has no owner
@@ -25,16 +25,18 @@ EMPTY_TREE = {
 }
 
 
-def capture(worktree, budget=BUDGET):
+def capture(worktree: Worktree, budget: float = BUDGET) -> tuple[dict[str, object] | None, list[str], bool]:
     """(trail, limitations, created): trail is None when no tree id could be had.
 
     created is true when this is the first capture of the worktree.
     """
     deadline = time.monotonic() + budget
+    limitations: list[str]
     created, limitations = False, []
     try:
         created = _prepare(worktree)
         tree = _tree_id(worktree, deadline, limitations)
+        trail: dict[str, object]
         trail = {"worktree_root": worktree.root, "tree_id": tree, "git_head": head(worktree, deadline)}
     except NoTreeError as error:
         return None, [*limitations, str(error)], created
@@ -43,7 +45,7 @@ def capture(worktree, budget=BUDGET):
     return trail, limitations, created
 
 
-def _prepare(worktree):
+def _prepare(worktree: Worktree) -> bool:
     if os.path.isdir(worktree.private) and os.path.isdir(worktree.objects):
         return False
     for folder in (worktree.shared, worktree.private, worktree.objects):
@@ -51,7 +53,7 @@ def _prepare(worktree):
     return True
 
 
-def _tree_id(worktree, deadline, limitations):
+def _tree_id(worktree: Worktree, deadline: float, limitations: list[str]) -> dict[str, str]:
     _sweep(worktree)
     index = f"{worktree.private}/capture.{os.getpid()}.{time.time_ns()}"
     lock = os.open(worktree.shared + "/objects.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -69,7 +71,7 @@ def _tree_id(worktree, deadline, limitations):
             _unlink(leftover)
 
 
-def _locked(file, alone):
+def _locked(file: int, alone: bool) -> bool:
     """Whether the lock on `file` could be had, without waiting."""
     import fcntl
 
@@ -80,7 +82,7 @@ def _locked(file, alone):
     return True
 
 
-def _sweep(worktree):
+def _sweep(worktree: Worktree) -> None:
     """Remove what killed captures left, and seeds of user indexes that are gone."""
     current = f"base-{_stamp(worktree)}"
     for name in os.listdir(worktree.private):
@@ -94,7 +96,7 @@ def _sweep(worktree):
                 pass
 
 
-def _stamp(worktree, found=None):
+def _stamp(worktree: Worktree, found: os.stat_result | None = None) -> str:
     """What tells one state of the user's index from another; "none" before there is one."""
     try:
         found = found or os.stat(worktree.git_dir + "/index")
@@ -103,7 +105,7 @@ def _stamp(worktree, found=None):
     return f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
 
 
-def _seed(worktree, index, deadline):
+def _seed(worktree: Worktree, index: str, deadline: float) -> str:
     """Make `index` the user's index: it knows what is tracked, sparse, or meant to be added. Returns its stamp.
 
     git never writes into an index but replaces it, so a second name for the seed does for a copy, and keeps the time
@@ -125,14 +127,14 @@ def _seed(worktree, index, deadline):
     return stamp
 
 
-def _copy_user_index(worktree, index):
+def _copy_user_index(worktree: Worktree, index: str) -> os.stat_result:
     with open(worktree.git_dir + "/index", "rb") as file:
         found = os.fstat(file.fileno())
         _write(index, file.read(), found)
     return found
 
 
-def _link(source, target):
+def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
@@ -144,7 +146,7 @@ def _link(source, target):
             _write(target, file.read(), os.fstat(file.fileno()))
 
 
-def _write(path, content, like=None):
+def _write(path: str, content: bytes, like: os.stat_result | None = None) -> None:
     """Write `path` at once, with the times of the file that `like` describes."""
     stage = f"{path}.{os.getpid()}.stage"
     try:
@@ -158,14 +160,14 @@ def _write(path, content, like=None):
         raise
 
 
-def _unlink(path):
+def _unlink(path: str) -> None:
     try:
         os.unlink(path)
     except OSError:
         return
 
 
-def _capture_into(worktree, index, deadline, limitations):
+def _capture_into(worktree: Worktree, index: str, deadline: float, limitations: list[str]) -> dict[str, str]:
     """The tree id of the worktree, through `index`; adds to `limitations`."""
     level, without = _level(worktree)
     if level == "off":
@@ -197,11 +199,11 @@ def _capture_into(worktree, index, deadline, limitations):
     return tree
 
 
-def _excluding(paths):
+def _excluding(paths: list[str]) -> list[str]:
     return [":(exclude,top,literal)" + path for path in paths]
 
 
-def _add_to_warm(worktree, index, deadline, paths):
+def _add_to_warm(worktree: Worktree, index: str, deadline: float, paths: list[str]) -> tuple[int, bytes] | None:
     """(exit code, output) of `git add` on the warm index; None where there is none, or it would lead to another tree.
 
     It leads to the same tree when what is both tracked and ignored is the same as in the user's index, so that nothing
@@ -223,7 +225,7 @@ def _add_to_warm(worktree, index, deadline, paths):
     return None
 
 
-def _keep_warm(worktree, index, stamp):
+def _keep_warm(worktree: Worktree, index: str, stamp: str | None) -> None:
     """Let later captures start from `index`, unless somebody is at work on the warm one. Without a stamp: as before."""
     seed = worktree.private + "/index.seed"
     stamp = stamp or read(seed)
@@ -240,7 +242,7 @@ def _keep_warm(worktree, index, stamp):
         os.close(lock)
 
 
-def _level(worktree):
+def _level(worktree: Worktree) -> tuple[str, list[str]]:
     """How much of the worktree to capture: ("all" | "without" | "tracked" | "off", paths left out).
 
     Less than all only after a capture took too long; the ingest looks into it and lifts or refines the limit.
@@ -250,7 +252,7 @@ def _level(worktree):
         return "all", []
     try:
         limit = hookkit_json.loads(text)
-        level, without = limit["level"], limit.get("without", [])
+        level, without = limit["level"], limit.get("without", [])  # type: ignore[attr-defined, index]
         if level in ("without", "tracked", "off") and all(isinstance(path, str) for path in without):
             return level, without
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -258,7 +260,7 @@ def _level(worktree):
     return "tracked", []
 
 
-def _give_up(worktree, index, level):
+def _give_up(worktree: Worktree, index: str, level: str) -> None:
     """Capture less from now on. The ingest looks into it, and has the time to bring the warm index up to date."""
     try:
         _write(worktree.private + "/limited.json", hookkit_json.dumps({"level": level}).encode() + b"\n")
@@ -270,7 +272,7 @@ def _give_up(worktree, index, level):
         pass
 
 
-def _drop_unfinished_objects(worktree, now):
+def _drop_unfinished_objects(worktree: Worktree, now: float) -> None:
     """Remove what a killed git was writing; it may be as large as the file that took too long."""
     for folder, _, names in os.walk(worktree.objects):
         for path in (f"{folder}/{name}" for name in names if name.startswith("tmp_")):
@@ -281,10 +283,10 @@ def _drop_unfinished_objects(worktree, now):
                 continue
 
 
-def state(worktree, trail):
+def state(worktree: Worktree, trail: dict[str, object]) -> dict[str, object]:
     """{"sha", "dirty", "files_changed", "changed_paths"}: how the tree of `trail` differs from HEAD; {} on failure."""
-    commit, tree = trail["git_head"], trail["tree_id"]["hex"]
-    base = commit["hex"] if commit else EMPTY_TREE[trail["tree_id"]["algo"]]
+    commit, tree = trail["git_head"], trail["tree_id"]["hex"]  # type: ignore[index]
+    base = commit["hex"] if commit else EMPTY_TREE[trail["tree_id"]["algo"]]  # type: ignore[index]
     options = ("-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none")
     try:
         code, output = run(worktree, "", time.monotonic() + BUDGET, "diff-tree", *options, base, tree)
@@ -300,7 +302,7 @@ def state(worktree, trail):
             break
         shown.append(path.decode("utf-8", "replace"))
     return {
-        "sha": commit["hex"] if commit else None,
+        "sha": commit["hex"] if commit else None,  # type: ignore[index]
         "dirty": bool(paths),
         "files_changed": len(paths),
         "changed_paths": shown,

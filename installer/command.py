@@ -26,6 +26,11 @@ class OwnCommand:
     interpreter: str
     script: str
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the script; ``~`` and ``$HOME`` are expanded."""
+        return Path(os.path.expanduser(os.path.expandvars(self.script))).parent
+
 
 def command_for(interpreter: str, script: Path) -> str:
     """The shell command registered for every event of an agent.
@@ -115,7 +120,7 @@ def _is_shim(path: str) -> bool:
 
 
 def _in_environment(path: str) -> bool:
-    return Path(path).parent.parent.joinpath("pyvenv.cfg").is_file()
+    return os.path.isfile(os.path.join(os.path.dirname(os.path.dirname(path)), "pyvenv.cfg"))
 
 
 def _runnable(path: str) -> bool:

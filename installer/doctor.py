@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from filelock import FileLock, Timeout
-
 from hookkit import git, paths
 from hookkit.agents.contract import AgentContract
 from hookkit.capture.identity import trace_id
 from hookkit.installer import settings_edit
 from hookkit.installer.jsontext import JsonTextError, parse
-from hookkit.installer.rehearsal import Played, Rehearsal
+from hookkit.installer.rehearsal import Played, Rehearsal, scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
+from hookkit.installer.target import Target
 
 _INGEST_WAIT = 60.0  # seconds
 _SLOW = 1.0  # seconds of one hook in a small repository: something is wrong with the machine or the interpreter
@@ -46,10 +45,10 @@ def examine(contract: AgentContract, installer: SettingsHookInstaller, folder: P
     """All checks of one agent, as seen from ``folder``; the cheap ones first."""
     yield _git()
     state = installer.status()
-    yield from _settings(state, contract)
+    yield from _settings(state, installer.target.command("install"))
     commands = _registered(installer)
     if commands:
-        yield from prove(contract, commands)
+        yield from prove(contract, commands, installer.target)
     yield from _consent(folder)
     yield _transcripts(contract)
     yield _disk()
@@ -70,12 +69,12 @@ def _git() -> Check:
     )
 
 
-def _settings(state: Mapping[str, object], contract: AgentContract) -> Iterator[Check]:
+def _settings(state: Mapping[str, object], again: str) -> Iterator[Check]:
     path = state["settings_path"]
-    again = f"hookkit install {contract.name}"
     present = cast("Mapping[str, bool]", state["entries_present"])
     if not any(present.values()):
-        yield Check("settings", "failed", f"No hook of hookkit is registered in {path}.", again)
+        if state["settings_readable"]:
+            yield Check("settings", "failed", f"No hook of hookkit is registered in {path}.", again)
     elif state["installed"]:
         yield Check("settings", "ok", f"{len(present)} events are registered in {path}.")
     for warn in cast("Sequence[Mapping[str, object]]", state["warnings"]):
@@ -95,11 +94,10 @@ def _registered(installer: SettingsHookInstaller) -> dict[str, str]:
     return {e.event: str(e.data["command"]) for e in entries if isinstance(e.data, Mapping) and "command" in e.data}
 
 
-def prove(contract: AgentContract, commands: Mapping[str, str]) -> Iterator[Check]:
+def prove(contract: AgentContract, commands: Mapping[str, str], target: Target) -> Iterator[Check]:
     """Run the registered commands on a recorded session in a scratch repository, as the agent would."""
-    again = f"hookkit install {contract.name}, then hookkit doctor"
-    with tempfile.TemporaryDirectory(prefix="hookkit-doctor-", ignore_cleanup_errors=True) as folder:
-        scratch = Path(folder).resolve()
+    again = f"{target.command('install')}, then {target.command('doctor')}"
+    with scratch_folder("hookkit-doctor-") as scratch:
         passed_on = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         rehearsal = Rehearsal(contract, scratch)
         # The hooks keep everything of this rehearsal in a home of its own.
@@ -107,8 +105,14 @@ def prove(contract: AgentContract, commands: Mapping[str, str]) -> Iterator[Chec
         yield _fires(played, again)
         yield _silent(played, again)
         yield _tree_ids(played, again)
-        yield _fast(played)
-        yield _ingests(rehearsal, played, scratch / "home", again)
+        fired = [step for step in played if step.lines]
+        if fired:  # how long nothing takes says nothing
+            yield _fast(fired)
+        broken = _broken(target.as_found().scripts.ingest())
+        if broken:
+            yield Check("ingest", "failed", broken, again)
+        else:
+            yield _ingests(rehearsal, played, scratch / "home", again)
 
 
 def _fires(played: Sequence[Played], hint: str) -> Check:
@@ -159,7 +163,6 @@ def _ingests(rehearsal: Rehearsal, played: Sequence[Played], home: Path, hint: s
     while time.monotonic() < deadline:
         metadata = json.loads(trace.read_bytes())["metadata"] if trace.exists() else {}
         if metadata.get("hook_stop"):
-            _wait_until_idle(home)
             before, after = metadata["hook_pre_tool_use"], metadata["hook_post_tool_use"]
             whole = [call for call in before if before[call]["trail"] and after.get(call, {}).get("trail")]
             if len(whole) == len(before):
@@ -175,14 +178,20 @@ def _ingests(rehearsal: Rehearsal, played: Sequence[Played], home: Path, hint: s
     return Check("ingest", "failed", " ".join(["The detached ingest made no trace of the rehearsal.", *said]), hint)
 
 
-def _wait_until_idle(home: Path) -> None:
-    """The ingest of SessionEnd may still run; the scratch folder must not be deleted under it."""
-    for lock in (home / "state" / "ingest").glob("*.lock"):
-        try:
-            with FileLock(lock, timeout=15):
-                pass
-        except Timeout:
-            return
+def _broken(ingest: Sequence[str]) -> str | None:
+    """Why the command that is recorded for the ingest cannot run: its environment is gone, or holds no hookkit."""
+    if not ingest:
+        return "Nothing says how the ingest is started: runtime.json is missing or damaged."
+    try:
+        done = subprocess.run([*ingest, "--version"], capture_output=True, cwd="/", timeout=_INGEST_WAIT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"The ingest cannot be started: {error}."
+    said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+    return (
+        f"The ingest cannot be started: {' '.join(said) or f'exit code {done.returncode}'}."
+        if done.returncode
+        else None
+    )
 
 
 def _consent(folder: Path) -> Iterator[Check]:
@@ -193,7 +202,7 @@ def _consent(folder: Path) -> Iterator[Check]:
             "HOOKKIT_DISABLE=1 is set here: an agent started here is not recorded.",
             "unset HOOKKIT_DISABLE",
         )
-    excluded = next((up for up in (folder, *folder.parents) if (up / ".opentraces" / "excluded").exists()), None)
+    excluded = next((up for up in (folder, *folder.parents) if os.path.lexists(up / ".opentraces" / "excluded")), None)
     if excluded:
         yield Check(
             "consent",
@@ -205,7 +214,7 @@ def _consent(folder: Path) -> Iterator[Check]:
 
 def _transcripts(contract: AgentContract) -> Check:
     folder = contract.transcripts(os.environ)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return Check("transcripts", "ok", f"{contract.title} has not written a session yet ({folder}).")
     if not os.access(folder, os.R_OK | os.X_OK):
         return Check("transcripts", "failed", f"{folder} cannot be read.", f"chmod u+rx {folder}")
@@ -242,7 +251,7 @@ def _other_callers(contract: AgentContract, state: Mapping[str, object]) -> Iter
         return
     home = Path(os.environ.get("HOME") or Path.home())
     for title, folder in (("Cursor", home / ".cursor"), ("Copilot CLI", home / ".copilot")):
-        if folder.is_dir():
+        if os.path.isdir(folder):
             yield Check("other agents", "ok", f"{title} may run these hooks too; its lines carry its own name.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,13 @@ def draft_remove(target: Target) -> RemoveDraft:
     """Decide a remove. Raises HookInstallError where it is refused; nothing is written either way."""
     found, text = target.read()
     known = target.record()
+    other = target.elsewhere()
+    if known is None and other and record.load(target.contract.name, found.path, other.state):
+        raise HookInstallError(
+            "INSTALLED_ELSEWHERE",
+            f"The hooks in {target.link} were put there by a hookkit whose home is {other.home}.",
+            other.command(f"remove {target.contract.name} --settings-file {shlex.quote(str(target.link))}"),
+        )
     result, events = _without(target, text, known)
     if known and known.created_file and result is not None and result != text and not result.strip("\ufeff \t\r\n"):
         result = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,25 +97,25 @@ def _syntax(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
 
 
 def _schema(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
-    if doc.root is None:
-        return []
-    found: dict[str, Warn] = {}
-    for error in sorted(_validator(contract.envelope).iter_errors(doc.root.data()), key=lambda e: len(e.path)):
-        where = json_path(error.absolute_path)
-        fatal = list(error.absolute_path)[:1] != ["hooks"] or len(error.absolute_path) > _IGNORED_DEPTH
+    found: list[Warn] = []
+    for where, (reason, fatal) in _violations(contract.envelope, doc.text).items():
         effect = f"{contract.title} skips the whole file" if fatal else f"{contract.title} ignores it"
-        found.setdefault(
-            where,
-            Warn(
-                "MALFORMED_SETTING" if fatal else "IGNORED_SETTING",
-                str(path),
-                where,
-                f"{_reason(error)}, so {effect}.",
-                f"Correct or delete {where}.",
-                blocks=fatal,
-            ),
-        )
-    return list(found.values())
+        code = "MALFORMED_SETTING" if fatal else "IGNORED_SETTING"
+        hint = f"Correct or delete {where}."
+        found.append(Warn(code, str(path), where, f"{reason}, so {effect}.", hint, blocks=fatal))
+    return found
+
+
+@lru_cache(maxsize=16)  # as for ``parse``, and far slower than that
+def _violations(envelope: str, text: str) -> Mapping[str, tuple[str, bool]]:
+    """JSON path -> what the schema says against it first, and whether that costs the whole file."""
+    root = parse(text).root
+    errors = [] if root is None else sorted(_validator(envelope).iter_errors(root.data()), key=lambda e: len(e.path))
+    found: dict[str, tuple[str, bool]] = {}
+    for error in errors:
+        fatal = list(error.absolute_path)[:1] != ["hooks"] or len(error.absolute_path) > _IGNORED_DEPTH
+        found.setdefault(json_path(error.absolute_path), (_reason(error), fatal))
+    return found
 
 
 def _reason(error: ValidationError) -> str:
@@ -174,7 +175,7 @@ def managed_refusal(contract: AgentContract) -> Warn | None:
 
 def _policy_files(managed: tuple[Path, ...]) -> Iterable[Path]:
     for path in managed:
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from sorted(path.glob("*.json"))
-        elif path.exists():
+        elif os.path.exists(path):
             yield path

@@ -19,6 +19,8 @@ from hookkit.errors import HookInstallError
 # No agent reads settings of this size; a file that grew to it is not one to load and edit.
 MAX_BYTES = 8 * 1024 * 1024
 _LOCK_SECONDS = 60.0
+# In the state folder: the folders, one a line, that had to be made for it and for the data folder.
+MADE = "folders"
 _STAGE = re.compile(r"\..+\.hookkit-(?P<pid>[0-9]+)-[0-9a-f]{16}\.tmp")
 
 
@@ -159,7 +161,7 @@ def missing_folders(folder: Path) -> tuple[Path, ...]:
     """The folders to make for ``folder`` to exist, outermost first. HookInstallError if a file is in the way."""
     missing: list[Path] = []
     for here in (folder, *folder.parents):
-        if here.is_dir():
+        if os.path.isdir(here):
             break
         if os.path.lexists(here):
             raise HookInstallError(
@@ -192,7 +194,7 @@ def delete(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
         step(f"deleted {path.name}")
-        if path.parent.is_dir():
+        if os.path.isdir(path.parent):
             sync_folder(path.parent)
     except OSError as error:
         raise unusable(path, error) from error
@@ -202,8 +204,12 @@ def delete(path: Path) -> None:
 def exclusive() -> Iterator[None]:
     """Hold the one lock of all installs and removes. It is in the state folder, never beside an agent's settings."""
     folder = paths.state() / "locks"
+    made = [missing for place in (paths.home(), paths.state()) for missing in missing_folders(place)]
     try:
         paths.private_dir(folder)
+        if made:
+            with (paths.state() / MADE).open("ab") as stream:
+                stream.writelines(os.fsencode(path) + b"\n" for path in made)
         lock = FileLock(folder / "install.lock", timeout=_LOCK_SECONDS, mode=0o600)
         lock.acquire()
     except Timeout:
@@ -218,6 +224,16 @@ def exclusive() -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def made_folders() -> tuple[Path, ...]:
+    """The folders outside our own that were made to hold them, as far as that is remembered."""
+    try:
+        lines = (paths.state() / MADE).read_bytes().split(b"\n")
+    except OSError:
+        return ()
+    ours = {*paths.home().parents, paths.home(), *paths.state().parents, paths.state()}
+    return tuple(path for line in lines if (path := Path(os.fsdecode(line))) in ours)
 
 
 def unusable(path: Path, error: BaseException) -> HookInstallError:

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from json import JSONDecodeError, JSONDecoder
 from typing import Literal
 
@@ -101,6 +102,7 @@ class Document:
         return len(re.split(r"\r\n|\n|\r", self.text[:offset]))
 
 
+@lru_cache(maxsize=16)  # one install looks at the same few texts from many sides
 def parse(text: str) -> Document:
     """Read JSON or JSONC. Raises JsonTextError."""
     reader = _Reader(text)

@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from hookkit import git, paths
 from hookkit.errors import HookInstallError, HookkitError
 from hookkit.installer import files, record
+from hookkit.store.index import Index, index_path
 
 # $HOOKKIT_HOME may be a folder that holds more than hookkit: only names that are ours are touched in it.
 _DATA = {
@@ -19,7 +21,7 @@ _DATA = {
     "hooks": ("hookkit_*.py", "runtime.json", ".*.hookkit-*.tmp", "__pycache__/hookkit_*.pyc"),
     "": ("index.sqlite", "index.sqlite-*"),
 }
-_STATE = ("worktrees", "installs", "ingest", "sidecars", "ingest.log", "crash.log", "locks")
+_STATE = ("worktrees", "installs", "ingest", "sidecars", "ingest.log", "ingest.log.1", "crash.log", files.MADE, "locks")
 _IGNORE_ALL = b"*\n"
 # Far more than one line may hold; what comes first tells whose file it is.
 _HEAD_BYTES = 64 * 1024
@@ -39,12 +41,12 @@ def purge() -> tuple[Path, ...]:
     doomed = recorded()
     if not doomed:
         return ()
-    roots = _worktrees()
+    roots, made = _worktrees(), files.made_folders()
     with files.exclusive():
         for root in roots:
             for path in _in_worktree(root):
                 _delete(path)
-            _drop_sidecar_folders(root)
+            drop_sidecar_folders(root)
         for _, file in list(_data()):
             _delete(file)
         for name in _STATE[:-1]:
@@ -52,7 +54,7 @@ def purge() -> tuple[Path, ...]:
     # The lock goes last: until then nobody else installs.
     _delete(paths.state() / _STATE[-1])
     hooks = paths.hooks()
-    files.drop_folders((hooks / "__pycache__", hooks, paths.traces(), paths.state(), paths.home()))
+    files.drop_folders((hooks / "__pycache__", hooks, paths.traces(), paths.state(), paths.home(), *made))
     return doomed
 
 
@@ -79,9 +81,22 @@ def _worktrees() -> tuple[Path, ...]:
     try:
         lines = (paths.state() / "worktrees").read_bytes().split(b"\n")
     except OSError:
-        return ()
+        lines = []
     roots = dict.fromkeys(Path(os.fsdecode(line)) for line in lines if line.startswith(b"/"))
-    return tuple(root for root in roots if root.is_dir())
+    # A repository that was moved since its first session is listed by its old name only.
+    roots |= dict.fromkeys(_projects())
+    return tuple(root for root in roots if os.path.isdir(root))
+
+
+def _projects() -> Iterator[Path]:
+    """The folders that recorded sessions belong to, as far as the index knows them."""
+    if not index_path().is_file():
+        return
+    with contextlib.suppress(OSError, sqlite3.Error), Index() as index:
+        for row in index.rows():
+            project = json.loads(row.summary).get("project") if row.summary else None
+            if isinstance(project, str) and os.path.isabs(project):
+                yield Path(project)
 
 
 def _in_worktree(root: Path) -> Iterator[Path]:
@@ -107,11 +122,11 @@ def _sidecars(root: Path) -> Iterator[Path]:
 
 def _hook_folders(root: Path) -> Iterator[Path]:
     base = root / ".opentraces"
-    if base.is_symlink() or not base.is_dir():
+    if os.path.islink(base) or not os.access(base, os.R_OK | os.X_OK):
         return
     for agent in sorted(base.iterdir()):
         hooks = agent / "hooks"
-        if not agent.is_symlink() and not hooks.is_symlink() and hooks.is_dir():
+        if not os.path.islink(agent) and not os.path.islink(hooks) and os.path.isdir(hooks):
             yield hooks
 
 
@@ -132,7 +147,8 @@ def _is_ours(path: Path) -> bool:
     return False
 
 
-def _drop_sidecar_folders(root: Path) -> None:
+def drop_sidecar_folders(root: Path) -> None:
+    """Take ``.opentraces`` out of a worktree, as far as nothing but our own .gitignore is left in it."""
     base = root / ".opentraces"
     for hooks in list(_hook_folders(root)):
         files.drop_folders((hooks, hooks.parent))

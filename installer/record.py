@@ -62,20 +62,20 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def location(agent: str, settings: Path) -> Path:
-    """The file that holds the record of one agent's settings file."""
+def location(agent: str, settings: Path, state: Path | None = None) -> Path:
+    """The file that holds the record of one agent's settings file; state: instead of the user's state folder."""
     key = hashlib.sha256(f"{agent}\0{settings}".encode("utf-8", "surrogateescape")).hexdigest()
-    return folder() / f"{key[:32]}.json"
+    return folder(state) / f"{key[:32]}.json"
 
 
-def folder() -> Path:
+def folder(state: Path | None = None) -> Path:
     """Where records are kept."""
-    return paths.state() / "installs"
+    return (state or paths.state()) / "installs"
 
 
-def load(agent: str, settings: Path) -> InstallRecord | None:
+def load(agent: str, settings: Path, state: Path | None = None) -> InstallRecord | None:
     """The record of a settings file; None where there is none, or none that can be read."""
-    return _load(location(agent, settings))
+    return _load(location(agent, settings, state))
 
 
 def load_all() -> tuple[InstallRecord, ...]:

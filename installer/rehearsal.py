@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import signal
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +25,7 @@ from hookkit import git
 from hookkit.agents.contract import AgentContract
 
 _SUBAGENT_FOLDER = "subagents"
+_IDLE_WAIT = 15.0  # seconds; an ingest waits for its transcript to settle first
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,65 @@ class Rehearsal:
         """The recording's own commits need an identity, and none of the user's settings (signing, templates, hooks)."""
         names = {f"GIT_{who}_{what}": "hookkit" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         git.run(self.root, *arguments, extra=names | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull})
+
+
+@contextlib.contextmanager
+def scratch_folder(prefix: str, keep: bool = False) -> Iterator[Path]:
+    """A folder for rehearsals that is gone afterwards, also where the process is told to end. keep: it stays.
+
+    Ingests that hooks started there are waited for: one that begins late would make the folder anew.
+    """
+    with _ended_by_exception():
+        scratch = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
+        try:
+            yield scratch
+        finally:
+            _wait_until_idle(scratch)
+            if not keep:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _ended_by_exception() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the program instead of ending it on the spot."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _wait_until_idle(scratch: Path) -> None:
+    quiet, deadline = 0, time.monotonic() + _IDLE_WAIT
+    while quiet < 2 and time.monotonic() < deadline:
+        # Twice in a row: in the moment of its start a process shows no command line.
+        quiet = 0 if _named_by_a_process(scratch) else quiet + 1
+        time.sleep(0.05)
+
+
+def _named_by_a_process(scratch: Path) -> bool:
+    """Whether the command line of a running process names a path in ``scratch``."""
+    wanted = os.fsencode(scratch) + b"/"
+    if os.path.isdir("/proc/self"):
+        return any(wanted in _command_line(folder) for folder in Path("/proc").glob("[0-9]*"))
+    with contextlib.suppress(OSError):
+        return wanted in subprocess.run(["ps", "-axww", "-o", "args="], capture_output=True, check=False).stdout
+    return False
+
+
+def _command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _now(line: dict[str, Any]) -> dict[str, Any]:

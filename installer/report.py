@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -54,7 +55,10 @@ def show_remove(results: Sequence[HookInstallResult]) -> None:
         if result.changed:
             title = AGENTS[result.installer].title
             gone = any(action.action == "delete" and action.event == "settings" for action in result.actions)
-            say(f"Removed {title} hooks: {len(result.events)} events from {short(result.settings_path)}")
+            if result.events:
+                say(f"Removed {title} hooks: {len(result.events)} events from {short(result.settings_path)}")
+            else:
+                say(f"{title} hooks were gone from {short(result.settings_path)}; removed what was left of them.")
             if gone:
                 say("  hookkit had made that file, so it is gone.")
         _show_warnings([warn.to_dict() for warn in result.warnings])
@@ -62,9 +66,21 @@ def show_remove(results: Sequence[HookInstallResult]) -> None:
         say("No hooks of hookkit were found.")
 
 
+def show_left(installers: Sequence[SettingsHookInstaller]) -> None:
+    """Hooks that nobody asked to remove: in this project's own settings, and not put there from here."""
+    done = {installer.target.file for installer in installers}
+    for installer in installers:
+        for scope in installer.target.contract.settings:
+            target = replace(installer.target, scope=scope, link=installer.target.settings_of(scope))
+            if target.file not in done and target.entries():
+                done.add(target.file)
+                say(f"Left alone: hooks of hookkit in {short(target.link)}, which were not put there from here.")
+                say(f"   hint: {target.command('remove')}")
+
+
 def show_purge(purged: Sequence[Path]) -> None:
     """What was recorded is gone."""
-    say(f"Deleted all that was recorded ({len(purged)} places):" if purged else "Nothing was recorded.")
+    say(f"Deleted all that hookkit kept ({len(purged)} places):" if purged else "Nothing was recorded.")
     for path in purged:
         say(f"  {short(path)}")
 
@@ -76,13 +92,15 @@ def show_status(state: Mapping[str, object]) -> None:
     word = "active" if state["active"] else "installed, not active" if state["installed"] else "not installed"
     if count and not state["installed"]:
         word = "incomplete"
+    if not state["settings_readable"]:
+        word = "the settings cannot be read"
     say(f"{state['title']}: {word}")
     say(f"  settings  {short(str(state['settings_path']))}  {count} of {len(present)} events")
     if count:
         say(f"  scripts   {short(str(state['hooks_dir']))}  {'current' if state['scripts_current'] else 'not current'}")
         say(f"  python    {short(str(state['interpreter']))}  {'works' if state['interpreter_ok'] else 'is gone'}")
     _show_warnings(cast("Sequence[Mapping[str, object]]", state["warnings"]))
-    if not count:
+    if not count and state["settings_readable"]:
         say(f"  Next: hookkit install {state['installer']}")
 
 

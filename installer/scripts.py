@@ -43,7 +43,8 @@ class ScriptSet:
     def wanted(self) -> dict[str, bytes]:
         """File name -> content. HookInstallError where the package does not hold a script."""
         try:
-            return {RUNTIME: runtime(), **{name: (self._source() / name).read_bytes() for name in self.scripts}}
+            source = self._source()
+            return {RUNTIME: runtime(), **{name: (source / name).read_bytes() for name in self.scripts}}
         except (OSError, ModuleNotFoundError) as error:
             raise HookInstallError(
                 "MISSING_HOOK_SCRIPT",

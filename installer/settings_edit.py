@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from hookkit.installer import command, jsonedit
 from hookkit.installer.jsonedit import Splice
@@ -51,11 +49,6 @@ class Entry:
     command: command.OwnCommand
     data: object
     exact: bool
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the script that it runs; ``~`` and ``$HOME`` are expanded."""
-        return Path(os.path.expanduser(os.path.expandvars(self.command.script))).parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from hookkit.installer.drafts import InstallDraft, RemoveDraft, draft_install, d
 from hookkit.installer.envelope import Warn
 from hookkit.installer.record import InstallRecord
 from hookkit.installer.result import HookInstallResult, Preview, unified_diff
-from hookkit.installer.target import resolve, still_needed
+from hookkit.installer.target import Target, resolve, still_needed
 
 # Somebody who saves the file again within the same millisecond, eight times in a row, is a program gone wild.
 _ATTEMPTS = 8
@@ -62,46 +62,48 @@ class SettingsHookInstaller:
 
     def plan(self) -> list[dict[str, object]]:
         """Every action that install() would take now (schemas/install-plan.schema.json)."""
-        return [action.to_dict() for action in draft_install(self.target).actions]
+        return [action.to_dict() for action in draft_install(self.target.as_recorded()).actions]
 
     def preview_install(self) -> Preview:
         """What install() would do, with a diff."""
-        draft = draft_install(self.target)
-        diff = unified_diff(self.target.link, draft.text, draft.edit.text)
-        return Preview(draft.actions, diff, (*draft.warnings, *self.target.outside_warnings()))
+        target = self.target.as_recorded()
+        draft = draft_install(target)
+        diff = unified_diff(target.link, draft.text, draft.edit.text)
+        return Preview(draft.actions, diff, (*draft.warnings, *target.outside_warnings()))
 
     def preview_remove(self) -> Preview:
         """What remove() would do, with a diff."""
-        draft = draft_remove(self.target.as_recorded())
+        draft = draft_remove(self.target.as_found())
         return Preview(draft.actions, unified_diff(self.target.link, draft.text, draft.result), ())
 
     def install(self) -> HookInstallResult:
         """Put the hooks in, or put them right. A second call changes nothing."""
-        draft_install(self.target)  # refusals come before the lock, which is a file too
+        target = self.target.as_recorded()
+        draft_install(target)  # refusals come before the lock, which is a file too
         with files.exclusive():
             self._sweep()
-            first = draft_install(self.target)
+            first = draft_install(target)
             try:
-                draft = self._until_done(lambda: draft_install(self.target), self._commit_install)
+                draft = self._until_done(lambda: draft_install(target), lambda d: self._commit_install(target, d))
             except HookInstallError:
-                self._back_out(first)
+                self._back_out(target, first)
                 raise
-        warnings = (*draft.warnings, *self.target.outside_warnings())
+        warnings = (*draft.warnings, *target.outside_warnings())
         return HookInstallResult(
             installer=self.installer_name,
             action="install",
             changed=_changes(draft),
             active=not any(warn.blocks for warn in warnings),
-            events=tuple(self.target.ours.handlers),
-            settings_path=self.target.link,
-            hooks_dir=self.target.folder,
+            events=tuple(target.ours.handlers),
+            settings_path=target.link,
+            hooks_dir=target.folder,
             actions=draft.actions,
             warnings=warnings,
         )
 
     def remove(self) -> HookInstallResult:
         """Take out what install() put in, to the byte where nobody edited since; do nothing where nothing is ours."""
-        target = self.target.as_recorded()
+        target = self.target.as_found()
         draft = draft_remove(target)  # refusals come before the lock, which is a file too
         left: tuple[Path, ...] = ()
         self._sweep()
@@ -125,11 +127,11 @@ class SettingsHookInstaller:
 
     def status(self) -> dict[str, object]:
         """The state of things as they are now, read anew at every call (schemas/install-status.schema.json)."""
-        return status.status(self.target.as_recorded())
+        return status.status(self.target.as_found())
 
     def _sweep(self) -> None:
         """Delete what killed runs left half written."""
-        files.sweep((files.follow(self.target.link).parent, self.target.as_recorded().folder, record.folder()))
+        files.sweep((files.follow(self.target.link).parent, self.target.as_found().folder, record.folder()))
 
     def _until_done(self, decide: Callable[[], _Draft], commit: Callable[[_Draft], bool]) -> _Draft:
         """Decide and commit, again for as long as somebody changes the settings in between."""
@@ -143,8 +145,7 @@ class SettingsHookInstaller:
             "Close what writes to it, then run the same command again.",
         )
 
-    def _commit_install(self, draft: InstallDraft) -> bool:
-        target = self.target
+    def _commit_install(self, target: Target, draft: InstallDraft) -> bool:
         shared = target.scope == "project"
         if draft.record != draft.known:
             record.save(draft.record)
@@ -160,13 +161,13 @@ class SettingsHookInstaller:
             self._remove_scripts(draft.known.hooks_dir, draft.known)
         return True
 
-    def _back_out(self, first: InstallDraft) -> None:
+    def _back_out(self, target: Target, first: InstallDraft) -> None:
         """A first install that failed half way leaves nothing; what a later one leaves, the next run puts right."""
         written = first.edit.text.encode("utf-8", "surrogateescape")
         if first.known is not None or files.read(first.found.path).data == written:
             return
         if first.hook_folders:
-            self._remove_scripts(self.target.folder, first.record)
+            self._remove_scripts(target.folder, first.record)
         files.drop_folders(first.folders)
         record.drop(first.record)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
 
+from hookkit import paths
 from hookkit.errors import HookInstallError
 from hookkit.installer import command, envelope, settings_edit
 from hookkit.installer.envelope import Warn
@@ -21,33 +23,36 @@ def status(target: Target) -> dict[str, object]:
     installed: every event is registered and what it runs exists. active: the agent will really run it.
     stale: events whose entry is not what this hookkit would write. duplicates: events registered more than once.
     """
-    entries, warnings, settings_exists = _settings(target)
+    entries, warnings, settings_exists, readable = _settings(target)
     present = {event: any(e.event == event for e in entries) for event in target.ours.handlers}
     counts = Counter(e.event for e in entries)
-    unready = set(target.scripts.stale()) - {RUNTIME}
-    scripts_current = not unready and target.scripts.runs_ingest()
+    # Another home, or another environment, says other things in it; that is not wrong by itself.
+    scripts_current = not set(target.scripts.stale()) - {RUNTIME}
     interpreters = sorted({e.command.interpreter for e in entries}) or [target.interpreter]
     interpreter_ok = all(command.interpreter_works(interpreter) for interpreter in interpreters)
-    scripts_present = {name: (target.folder / name).is_file() for name in target.scripts.names}
+    scripts_present = {name: os.path.isfile(target.folder / name) for name in target.scripts.names}
     stale = [event for event in dict.fromkeys(e.event for e in entries) if not _exact(entries, event)]
     installed = all(present.values()) and all(scripts_present.values()) and interpreter_ok
     warnings += _own_warnings(target, present, stale, scripts_current, interpreters, interpreter_ok)
+    warnings += _runtime_warnings(target) if entries else []
     return {
         "installer": target.contract.name,
         "title": target.contract.title,
         "scope": target.scope,
         "installed": installed,
         "active": installed and not any(warn.blocks for warn in warnings),
-        "agent_dir_exists": target.contract.config_home(target.env).is_dir(),
+        "agent_dir_exists": os.path.isdir(target.contract.config_home(target.env)),
         "agent_program": shutil.which(target.contract.program, path=target.env.get("PATH")),
         "settings_path": str(target.link),
         "settings_exists": settings_exists,
+        "settings_readable": readable,
         "entries_present": present,
         "commands": sorted({_command(e) for e in entries}),
         "hooks_dir": str(target.folder),
         "script_paths": {name: str(target.folder / name) for name in target.scripts.names},
         "scripts_present": scripts_present,
         "scripts_current": scripts_current,
+        "ingest_ok": target.scripts.runs_ingest(),
         "interpreter": interpreters[0],
         "interpreter_ok": interpreter_ok,
         "duplicates": sorted(event for event, count in counts.items() if count > 1),
@@ -57,26 +62,27 @@ def status(target: Target) -> dict[str, object]:
     }
 
 
-def _settings(target: Target) -> tuple[tuple[Entry, ...], list[Warn], bool]:
-    """The entries of ours, what keeps them from running, and whether the settings file exists."""
+def _settings(target: Target) -> tuple[tuple[Entry, ...], list[Warn], bool, bool]:
+    """The entries of ours, what keeps them from running, and whether the settings file exists and can be read."""
     warnings: list[Warn] = []
     entries: tuple[Entry, ...] = ()
-    exists = False
+    exists = readable = False
     try:
         found, text = target.read()
         exists = found.data is not None
         doc = parse(text or "")
         entries = settings_edit.entries(doc, target.ours)
         warnings += envelope.warnings(target.contract, target.link, doc)
+        readable = True
     except JsonTextError as error:
         refusal = envelope.corrupt(target.link, error)
         exists = True
         warnings.append(_refused(target, refusal))
     except HookInstallError as refusal:
-        exists = target.link.exists()
+        exists = os.path.exists(target.link)
         warnings.append(_refused(target, refusal))
     policy = envelope.managed_refusal(target.contract)
-    return entries, [*warnings, *([policy] if policy else []), *target.outside_warnings()], exists
+    return entries, [*warnings, *([policy] if policy else []), *target.outside_warnings()], exists, readable
 
 
 def _refused(target: Target, refusal: HookInstallError) -> Warn:
@@ -102,17 +108,14 @@ def _own_warnings(
     if not any(present.values()) and not stale:
         return []
     file = str(target.link)
-    again = f"hookkit install {target.contract.name}"
-    if target.scope is None:
-        again += f" --settings-file {file}"
-    elif target.scope != "user":
-        again += f" --scope {target.scope}"
+    again = target.command("install")
     found: list[Warn] = []
     missing = [event for event, there in present.items() if not there]
     if missing:
         found.append(Warn("ENTRY_MISSING", file, "$.hooks", f"Not registered: {', '.join(missing)}.", again, False))
     if stale:
-        message = f"Not as this hookkit writes it: {', '.join(stale)}."
+        which = ", ".join(stale) if len(stale) < len(present) else f"all {len(stale)} events"
+        message = f"Not as this hookkit writes it: {which}."
         found.append(Warn("ENTRY_STALE", file, "$.hooks", message, again, False))
     if not scripts_current:
         message = f"The scripts in {target.folder} are missing or not those of this hookkit."
@@ -120,4 +123,22 @@ def _own_warnings(
     if not interpreter_ok:
         message = f"The registered Python is gone: {', '.join(interpreters)}."
         found.append(Warn("INTERPRETER_GONE", file, "$.hooks", message, again, True))
+    return found
+
+
+def _runtime_warnings(target: Target) -> list[Warn]:
+    """What runtime.json says beside the scripts: who reads what the hooks record, and where that is."""
+    if not os.path.isfile(target.folder / RUNTIME):
+        return []  # missing scripts have been reported
+    file = str(target.folder / RUNTIME)
+    found: list[Warn] = []
+    if not target.scripts.runs_ingest():
+        python = next(iter(target.scripts.ingest()), "none is named")
+        message = f"The Python that makes traces of what the hooks record is gone: {python}."
+        found.append(Warn("INGEST_GONE", file, "$.ingest", message, target.command("install"), False))
+    other = target.elsewhere()
+    if other:
+        message = f"These hooks keep their sessions in {other.home}; this hookkit looks in {paths.home()}."
+        hint = f"{other.command('list')}, or to keep them here: {target.command('install')}"
+        found.append(Warn("OTHER_HOME", file, "$.home", message, hint, False))
     return found

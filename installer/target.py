@@ -17,7 +17,7 @@ from hookkit.installer.envelope import Warn
 from hookkit.installer.jsontext import Document, JsonTextError, parse
 from hookkit.installer.record import InstallRecord
 from hookkit.installer.scripts import RUNTIME, ScriptSet
-from hookkit.installer.settings_edit import Ours
+from hookkit.installer.settings_edit import Entry, Ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class Target:
         )
 
     @property
+    def file(self) -> Path:
+        """The settings file itself, links followed."""
+        return files.follow(self.link)
+
+    @property
     def folder(self) -> Path:
         return (self.hooks_dir or paths.hooks()).absolute()
 
@@ -73,6 +78,15 @@ class Target:
         """The entry last: what it imports is there before it is."""
         entry = self.contract.hook_entry
         return (*(name for name in self.contract.hook_files if name != entry), entry)
+
+    def command(self, verb: str) -> str:
+        """The shell command that does ``verb`` to this target."""
+        words = ["hookkit", verb, self.contract.name]
+        if self.scope is None:
+            words += ["--settings-file", str(self.link)]
+        elif self.scope != "user":
+            words += ["--scope", self.scope, "--project", str(self.project)]
+        return shlex.join(words)
 
     def read(self) -> tuple[files.Found, str | None]:
         """The settings file and its text (None: there is none). HookInstallError where it cannot be read."""
@@ -89,10 +103,14 @@ class Target:
         recorded = self.as_recorded()
         if recorded.hooks_dir is not None:
             return recorded
-        doc = _readable(self.link)
-        folders = {entry.folder for entry in settings_edit.entries(doc, self.ours)} if doc else set()
+        folders = {entry.command.folder for entry in self.entries()}
         named = folders.pop() if len(folders) == 1 else None
-        return replace(self, hooks_dir=named) if named and (named / RUNTIME).is_file() else self
+        return replace(self, hooks_dir=named) if named and os.path.isfile(named / RUNTIME) else self
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The hooks of ours in the settings; none where the file cannot be read."""
+        doc = _readable(self.link)
+        return settings_edit.entries(doc, self.ours) if doc else ()
 
     def elsewhere(self) -> Elsewhere | None:
         """The other place where these hooks keep what they record, if it is not that of this process."""
@@ -101,13 +119,17 @@ class Target:
         return None if kept is None or kept == here else Elsewhere(*kept)
 
     def record(self) -> InstallRecord | None:
-        return record.load(self.contract.name, files.follow(self.link))
+        return record.load(self.contract.name, self.file)
+
+    def settings_of(self, scope: Scope) -> Path:
+        """The settings file of a scope, as seen from here."""
+        return self.contract.settings[scope](self.env, self.project)
 
     def other_sources(self) -> Iterator[Path]:
         """The other settings files that the agent reads here; one that switches hooks off does so for all of them."""
         seen = {files.follow(self.link)}
-        for locate in self.contract.settings.values():
-            path = locate(self.env, self.project)
+        for scope in self.contract.settings:
+            path = self.settings_of(scope)
             if files.follow(path) not in seen:
                 seen.add(files.follow(path))
                 yield path
@@ -219,7 +241,4 @@ def _runs_from(agent: str, path: Path, folder: Path, but: Target) -> bool:
         doc = parse(envelope.read_settings(path, found.data))
     except (HookkitError, JsonTextError):
         return True  # not known: what may be in use stays
-    return any(
-        entry.folder == folder
-        for entry in settings_edit.entries(doc, Ours(contract.hook_entry, {}))
-    )
+    return any(entry.command.folder == folder for entry in settings_edit.entries(doc, Ours(contract.hook_entry, {})))

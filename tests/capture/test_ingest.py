@@ -21,13 +21,13 @@ from hookkit import paths
 from hookkit.capture import ingest as ingest_module
 from hookkit.capture import state
 from hookkit.capture.identity import trace_id
-from hookkit.capture.ingest import ingest_all, ingest_project, ingest_session
+from hookkit.capture.ingest import ingest_abandoned, ingest_all, ingest_project, ingest_session
 from hookkit.errors import HookkitError
 from hookkit.store import files
 from hookkit.store.files import trace_path
 from hookkit.store.index import Index
 
-from .support import ROOT, SESSION, Transcript, fixture, hook, write
+from .support import ROOT, SESSION, Transcript, fixture, hook, stamp, write
 
 TRACE = trace_id("claude-code", SESSION)
 
@@ -279,3 +279,120 @@ def test_the_same_session_is_the_same_trace_wherever_it_lies(tmp_path: Path) -> 
     first = trace_path(TRACE).read_bytes()
     ingest_session(write(tmp_path / "b", Transcript().turn()))
     assert trace_path(TRACE).read_bytes() == first
+
+
+def test_trace_whose_file_was_damaged_is_written_again(tmp_path: Path) -> None:
+    transcript = write(tmp_path, Transcript().turn())
+    ingest_session(transcript)
+    whole = trace_path(TRACE).read_bytes()
+    trace_path(TRACE).write_bytes(whole[:100])
+    assert ingest_session(transcript).status == "stored"
+    assert trace_path(TRACE).read_bytes() == whole
+    assert ingest_session(transcript).status == "unchanged"
+
+
+def sidecar_of(project: Path, session: str = SESSION) -> Path:
+    """A sidecar with a whole turn, last written an hour ago."""
+    path = project / ".opentraces" / "claude-code" / "hooks" / f"{session}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [hook("UserPromptSubmit", 0, at=1, prompt="Do it."), hook("PreToolUse", 1, "toolu_1", at=1)]
+    for line in lines:
+        line["data"]["session_id"] = session
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    os.utime(path, (time.time() - 3600,) * 2)
+    return path
+
+
+@pytest.mark.parametrize("lost_state", [False, True])
+def test_trace_outlives_the_transcript_that_the_agent_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost_state: bool
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "claude"))
+    sidecar_of(tmp_path)
+    transcript = write(tmp_path, Transcript().turn())
+    ingest_session(transcript, tmp_path)
+    before = trace_path(TRACE).read_bytes()
+    transcript.unlink()
+    if lost_state:
+        state.state_path(TRACE).unlink()
+    assert [result.status for result in ingest_project(tmp_path)] == ["unchanged"]
+    assert trace_path(TRACE).read_bytes() == before
+
+
+def test_session_that_was_started_in_a_subfolder_is_found_by_its_sidecar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    sidecar_of(tmp_path / "project")
+    write(tmp_path, Transcript().turn())
+    assert [result.status for result in ingest_project(tmp_path / "project")] == ["stored"]
+    assert stored().metadata["capture"]["source"] == "transcript"
+
+
+def test_session_of_a_killed_agent_is_read_once_it_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    project, live = tmp_path / "project", SESSION.replace("0e", "1e")
+    sidecar_of(project)
+    os.utime(sidecar_of(project, live))
+    transcript = write(tmp_path, Transcript().turn())
+    assert list(ingest_abandoned(project, agent="claude-code")) == []
+    os.utime(transcript, (time.time() - 3600,) * 2)
+    assert [result.session_id for result in ingest_abandoned(project, agent="claude-code")] == [SESSION]
+    assert list(ingest_abandoned(project, agent="claude-code")) == []
+
+
+def test_session_that_cannot_be_read_keeps_no_other_from_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
+    good = write(tmp_path, Transcript().turn())
+    bad = good.with_name("0a.jsonl")
+    bad.write_text("{}")
+    good.with_name("no session.jsonl").write_text("{}")
+    opened = Path.open
+
+    def refusing(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == bad:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    failed, done = ingest_all()
+    assert (failed.status, failed.session_id, done.status) == ("failed", "0a", "stored")
+    assert failed.error == f"{bad} cannot be read: Permission denied."
+
+
+def test_home_that_cannot_be_written_is_an_error_that_says_what_to_do(tmp_path: Path, home: Path) -> None:
+    home.write_text("")
+    with pytest.raises(HookkitError) as raised:
+        ingest_session(write(tmp_path, Transcript().turn()))
+    assert raised.value.code == "CANNOT_WRITE"
+    assert "HOOKKIT_HOME" in raised.value.hint
+
+
+def test_state_that_cannot_be_written_does_not_keep_the_trace_from_being_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    transcript = write(tmp_path, Transcript().turn())
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "replace_file", full)
+        assert ingest_session(transcript).status == "stored"
+    assert trace_path(TRACE).exists()
+
+
+def test_folder_whose_name_is_no_text_can_be_a_project(tmp_path: Path) -> None:
+    project = Path(os.fsdecode(os.fsencode(tmp_path) + b"/p\xff"))
+    result = ingest_session(write(tmp_path, Transcript().turn()), project)
+    assert result.status == "stored"
+    with Index().sync() as index:
+        assert [json.loads(row.summary)["project"] for row in index.rows()] == [f"{tmp_path}/p?"]
+
+
+def test_turn_without_a_stop_reason_is_complete_after_its_stop_hook(tmp_path: Path) -> None:
+    turn = Transcript().prompt("Hi.").message("m", {"type": "text", "text": "Hello."})
+    turn.raw(hook("Stop", 2, at=1)).add("system", subtype="turn_duration", timestamp=stamp(5))
+    ingest_session(write(tmp_path, turn))
+    assert stored().metadata["capture"]["complete"] is True

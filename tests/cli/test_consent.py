@@ -39,7 +39,7 @@ def test_include_takes_it_back(repository: Path) -> None:
     done = CliRunner().invoke(include, [], catch_exceptions=False)
     assert done.exit_code == 0
     assert "capture is on" in done.output
-    assert not (repository / ".opentraces" / "excluded").exists()
+    assert not (repository / ".opentraces").exists()
 
 
 def test_including_what_was_never_excluded_changes_nothing(repository: Path) -> None:

@@ -53,6 +53,19 @@ def test_project_and_all_look_where_the_agent_keeps_its_sessions(
     assert capsys.readouterr().out == "1 unchanged\n"
 
 
+def test_file_that_is_no_session_is_reported_after_the_others_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "no session.jsonl"
+    odd.write_text("{}")
+    assert run(["ingest", str(odd), str(BACKGROUND), "--json"]) == 1
+    failed, done = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (failed["status"], done["status"], done["error"]) == ("failed", "stored", None)
+    assert str(odd) in failed["error"]
+    assert run(["ingest", str(odd)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 failed"
+
+
 def test_sources_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ingest", "--all", "--project", str(tmp_path)]) == 2
     assert "exclude each other" in capsys.readouterr().err

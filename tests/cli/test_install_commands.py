@@ -6,6 +6,8 @@ import importlib.resources
 import json
 import os
 import pty
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -242,3 +244,87 @@ def test_a_refusal_reaches_the_user_as_error_and_hint(command: list[str], claude
     body = json.loads(done.stdout)
     assert body["status"] == "error"
     assert all(body["error"][key] for key in ("code", "message", "hint"))
+
+
+def test_status_shows_every_install_and_doctor_too(claude: Path, tmp_path: Path) -> None:
+    call(install, "claude-code", "--settings-file", str(tmp_path / "any.json"))
+    (state,) = valid(call(status, "--json"), "install-status")["installers"]
+    assert (state["settings_path"], state["active"]) == (str(tmp_path / "any.json"), True)
+    call(install, "claude-code")
+    states = valid(call(status, "--json"), "install-status")["installers"]
+    assert [row["settings_path"] for row in states] == [str(claude), str(tmp_path / "any.json")]
+
+
+def test_settings_that_cannot_be_read_are_not_called_missing_hooks(claude: Path) -> None:
+    claude.write_text("{")
+    output = call(status).output
+    assert "Claude Code: the settings cannot be read" in output
+    assert "Next: hookkit install" not in output
+
+
+def test_remove_finds_the_scripts_without_any_state(claude: Path, tmp_path: Path) -> None:
+    before = claude.read_bytes()
+    call(install, "claude-code", "--hooks-dir", str(tmp_path / "h"))
+    shutil.rmtree(paths.state())
+    assert "Claude Code: active" in call(status).output
+    call(remove)
+    assert claude.read_bytes() == before
+    assert list((tmp_path / "h").iterdir()) == []
+
+
+def test_hooks_of_another_home_are_named_as_such_and_left_to_it(
+    claude: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = claude.read_bytes()
+    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "my home"))
+    call(install, "claude-code")
+    monkeypatch.delenv("HOOKKIT_HOME")
+    (state,) = valid(call(status, "--json"), "install-status")["installers"]
+    assert (state["installed"], state["stale"], [w["code"] for w in state["warnings"]]) == (True, [], ["OTHER_HOME"])
+    with pytest.raises(HookInstallError) as caught:
+        call(remove)
+    assert caught.value.code == "INSTALLED_ELSEWHERE"
+    typed = caught.value.hint.replace("hookkit remove", f"{shlex.quote(sys.executable)} -m hookkit remove")
+    subprocess.run(["/bin/sh", "-c", typed], check=True, capture_output=True)
+    assert claude.read_bytes() == before
+    assert not (tmp_path / "my home" / "hooks").exists()
+    assert not paths.home().exists()
+
+
+def test_hooks_of_the_usual_home_are_found_where_another_one_is_set(
+    claude: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = claude.read_bytes()
+    call(install, "claude-code")
+    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "mine"))
+    with pytest.raises(HookInstallError) as caught:
+        call(remove)
+    typed = caught.value.hint.replace("hookkit remove", f"{shlex.quote(sys.executable)} -m hookkit remove")
+    subprocess.run(["/bin/sh", "-c", typed], check=True, capture_output=True)
+    assert claude.read_bytes() == before
+    # Where nothing is left over there, nothing has to be left to it.
+    monkeypatch.delenv("HOOKKIT_HOME")
+    call(install, "claude-code")
+    shutil.rmtree(paths.state())
+    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "mine"))
+    call(remove)
+    assert claude.read_bytes() == before
+
+
+def test_remove_says_which_hooks_of_the_project_it_left(claude: Path) -> None:
+    call(install, "claude-code", "--scope", "project")
+    shutil.rmtree(paths.state())
+    output = call(remove).output
+    assert "Left alone: hooks of hookkit in" in output
+    (hint,) = [line.split("hint: hookkit ")[1] for line in output.splitlines() if "hint: hookkit" in line]
+    call(remove, *shlex.split(hint)[1:])
+    assert "Left alone" not in call(remove).output
+
+
+def test_a_remove_of_what_is_left_does_not_claim_to_have_cut_events(claude: Path) -> None:
+    call(install, "claude-code")
+    claude.write_text("{}")
+    output = call(remove).output
+    assert "0 events" not in output
+    assert "removed what was left" in output
+    assert not paths.hooks().exists()

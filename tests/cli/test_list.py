@@ -81,6 +81,21 @@ def test_text_has_a_line_for_each_session_and_no_colour(capsys: pytest.CaptureFi
 
 
 @pytest.mark.usefixtures("recorded")
+def test_lines_fit_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "long.jsonl"
+    path.write_text(json.dumps({"type": "user", "message": {"content": "word " * 20}}))
+    assert run(["ingest", str(path)]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "110")
+    assert run(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) == 110
+    assert sum(line.endswith("…") for line in lines) == 1
+
+
+@pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize(
     ("options", "count"),
     [

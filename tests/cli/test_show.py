@@ -13,7 +13,10 @@ from hookkit import paths
 from hookkit.cli import run
 from hookkit.store.files import trace_path
 from hookkit.views.gaps import Gap, gaps, windows
+from hookkit.views.show import render
+from hookkit.views.text import one_line
 
+BUCKETS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 RECORDED = Path(__file__).parents[1] / "capture" / "fixtures" / "recorded"
 
 
@@ -44,7 +47,7 @@ def test_text_tells_the_whole_story(capsys: pytest.CaptureFixture[str]) -> None:
     for expected in (
         "  project  /home/dev/project (main)",
         "  model    anthropic/claude-opus-4-8",
-        "  work     2 turns, 11 tool calls, 4 failed, 1 denied, 3 subagents",
+        "  work     2 turns, 11 tool calls, 4 failed (1 denied), 3 subagents",
         "  state    complete",
     ):
         assert expected in lines
@@ -74,15 +77,18 @@ def test_colour_is_for_terminals_that_want_it(
 
 def test_gap_is_the_difference_between_one_windows_end_and_the_next_ones_start(trace: str) -> None:
     metadata = json.loads(trace_path(trace).read_bytes())["metadata"]
-    (at, gap), *others = gaps(metadata).items()
-    assert not others
-    assert gap == Gap(metadata["hook_stop"][0]["trail"]["tree_id"]["hex"], windows(metadata)[at].before or "")
+    (gap,) = gaps(metadata)
+    assert gap.before == metadata["hook_stop"][0]["trail"]["tree_id"]["hex"]
+    assert gap.after in {window.before for window in windows(metadata).values()}
 
 
 def test_change_inside_another_open_window_is_no_gap() -> None:
+    def at(second: int) -> str:
+        return f"2026-01-01T00:00:{second:02d}Z"
+
     def entry(second: int, tree: str) -> dict[str, object]:
         return {
-            "timestamp": f"2026-01-01T00:00:{second:02d}Z",
+            "timestamp": at(second),
             "trail": {"worktree_root": "/r", "tree_id": {"hex": tree}},
         }
 
@@ -91,7 +97,53 @@ def test_change_inside_another_open_window_is_no_gap() -> None:
         "hook_post_tool_use": {"inner": entry(3, "b"), "outer": entry(4, "c"), "next": entry(6, "d")},
         "hook_stop": [entry(7, "e")],
     }
-    assert gaps(metadata) == {"next": Gap("c", "d"), "": Gap("d", "e")}
+    assert gaps(metadata) == [Gap("c", "d", at(4), "next"), Gap("d", "e", at(6))]
+
+
+def test_change_between_two_turns_is_shown_between_them() -> None:
+    def at(second: float, tree: str) -> dict[str, object]:
+        trail = {"worktree_root": "/r", "tree_id": {"hex": tree * 7}}
+        return {"timestamp": f"2026-01-01T00:00:{second:06.3f}Z", "trail": trail}
+
+    def step(index: int, role: str, second: float, *calls: str) -> dict[str, object]:
+        tools = [{"tool_call_id": call, "tool_name": call, "input": {}} for call in calls]
+        stamp = f"2026-01-01T00:00:{second:06.3f}Z"
+        places = {
+            "step_index": index,
+            "parent_step": None,
+            "call_type": "main",
+            "token_usage": dict.fromkeys(BUCKETS, 0),
+        }
+        return {"role": role, "timestamp": stamp, "content": role, "tool_calls": tools, "observations": [], **places}
+
+    record = {
+        "trace_id": "t",
+        "session_id": "s",
+        "steps": [step(0, "user", 1), step(1, "agent", 2, "call"), step(2, "user", 10), step(3, "agent", 11)],
+        "metadata": {
+            "hook_events": [at(0, "a"), at(10.5, "e")],
+            "hook_pre_tool_use": {"call": at(3, "b")},
+            "hook_post_tool_use": {"call": at(4, "c")},
+            "hook_stop": [at(5, "d"), at(12, "f")],
+        },
+    }
+    body = [line.split("[")[-1].strip() for line in render(record) if "[" in line or "Turn" in line]
+    assert [line.split("  ")[0] for line in body] == [
+        "Turn 1",
+        "aaaaaaa..bbbbbbb]",
+        "bbbbbbb..ccccccc]",
+        "ccccccc..ddddddd]",
+        "ddddddd..eeeeeee]",
+        "Turn 2",
+        "eeeeeee..fffffff]",
+    ]
+
+
+def test_text_that_goes_on_says_so() -> None:
+    assert one_line("one\n\ntwo", 80) == "one…"
+    assert one_line("  one\n", 80) == "one"
+    assert one_line("abcdef", 4) == "abc…"
+    assert one_line("", 4) == ""
 
 
 def test_unknown_reference_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

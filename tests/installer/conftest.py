@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,51 @@ def settings(isolated_home: Path) -> Path:
     path = isolated_home / ".claude" / "settings.json"
     path.parent.mkdir()
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_power_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flushing to the disk is slow, and nothing here looks at a disk after a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unprivileged:
+    """A user whom the system refuses things, with a home of their own: as root, somebody else."""
+
+    home: Path
+
+    def own(self) -> None:
+        """Give all that is in the home to that user."""
+        if os.geteuid() == 0:
+            for path in (self.home, *self.home.rglob("*")):
+                os.lchown(path, 65534, 65534)
+
+    def run(self, code: str, *arguments: str) -> str:
+        """stdout of Python code run by that user. arguments: sys.argv[1:] of the code."""
+        # Everything is imported before: the interpreter may be in a folder that only root can enter.
+        imports = "import os, sys, jsonschema, hookkit.installer.doctor, hookkit.installer.purge\n"
+        warm = "hookkit.installer.envelope._validator('claude-settings')\n"
+        drop = "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        done = subprocess.run(
+            [sys.executable, "-c", imports + warm + drop + code, *arguments],
+            env={**os.environ, "HOME": str(self.home), "HOOKKIT_HOME": str(self.home / "hookkit")},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Unprivileged]:
+    # Not in tmp_path, which only root may enter where root runs the tests.
+    with tempfile.TemporaryDirectory(prefix="hookkit-test-", dir="/tmp") as folder:
+        home = Path(folder)
+        (home / ".claude").mkdir()
+        (home / ".claude" / "settings.json").write_text("{}")
+        yield Unprivileged(home)
+        for path in (home, home / ".claude"):
+            path.chmod(0o700)
 
 
 def everything(*roots: Path) -> dict[str, str]:

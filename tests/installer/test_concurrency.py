@@ -21,6 +21,7 @@ from hookkit.agents import AGENTS
 from hookkit.installer import SettingsHookInstaller
 
 os.environ["HOOKKIT_HOME"] = sys.argv[2]
+os.fsync = lambda descriptor: None
 children = []
 for number in range(int(sys.argv[3])):
     child = os.fork()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hookkit import agents, git, paths
 from hookkit.installer import doctor
 from hookkit.installer.doctor import Check
+from hookkit.installer.rehearsal import scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
 
 CLAUDE = agents.get("claude-code")
@@ -120,9 +125,84 @@ def test_consent_withdrawn_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
     assert checks[1].hint == f"hookkit include {tmp_path}"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_transcripts_that_cannot_be_read_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path))
-    (tmp_path / "projects").mkdir()
-    (tmp_path / "projects").chmod(stat.S_IWUSR)
-    assert doctor._transcripts(CLAUDE).status == "failed"
+def test_transcripts_that_cannot_be_read_fail(unprivileged: Any) -> None:
+    (unprivileged.home / ".claude" / "projects").mkdir()
+    unprivileged.own()
+    (unprivileged.home / ".claude" / "projects").chmod(stat.S_IWUSR)
+    code = "print(hookkit.installer.doctor._transcripts(hookkit.agents.get('claude-code')).status)"
+    assert unprivileged.run(code) == "failed\n"
+
+
+def test_settings_that_cannot_be_read_are_named_and_no_install_is_advised(
+    installer: SettingsHookInstaller, tmp_path: Path
+) -> None:
+    installer.target.link.parent.mkdir()
+    installer.target.link.write_text("{")
+    rows = _examine(installer, tmp_path)["settings"]
+    assert [row.status for row in rows] == ["failed"]
+    assert "is not valid JSON" in rows[0].message
+    assert "hookkit install" not in rows[0].hint
+
+
+def test_an_environment_without_hookkit_fails_the_ingest_with_what_it_says(
+    installer: SettingsHookInstaller, tmp_path: Path
+) -> None:
+    installer.install()
+    runtime = paths.hooks() / "runtime.json"
+    empty = [sys.executable, "-I", "-S", "-m", "hookkit"]
+    runtime.write_text(json.dumps(json.loads(runtime.read_text()) | {"ingest": empty}))
+    checks = _examine(installer, tmp_path)
+    assert _failed(checks) == {"ingest"}
+    assert "No module named hookkit" in checks["ingest"][0].message
+
+
+def test_a_python_of_the_ingest_that_is_gone_is_not_blamed_on_the_scripts(installer: SettingsHookInstaller) -> None:
+    installer.install()
+    runtime = paths.hooks() / "runtime.json"
+    runtime.write_text(json.dumps(json.loads(runtime.read_text()) | {"ingest": ["/gone/python"]}))
+    state = installer.status()
+    assert (state["scripts_current"], state["ingest_ok"]) == (True, False)
+    (warn,) = _warnings(state)
+    assert warn["code"] == "INGEST_GONE"
+    assert "/gone/python" in str(warn["message"])
+    installer.install()
+    assert installer.status()["warnings"] == []
+
+
+def _warnings(state: dict[str, object]) -> list[dict[str, object]]:
+    found = state["warnings"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_fix_leaves_the_scripts_in_the_folder_that_was_chosen(tmp_path: Path) -> None:
+    SettingsHookInstaller(CLAUDE, project=tmp_path, hooks_dir=tmp_path / "h").install()
+    (tmp_path / "h" / CLAUDE.hook_entry).unlink()
+    assert len(doctor.fix(CLAUDE, SettingsHookInstaller(CLAUDE, project=tmp_path), tmp_path)) == 1
+    assert (tmp_path / "h" / CLAUDE.hook_entry).is_file()
+    assert not paths.hooks().exists()
+
+
+def test_a_doctor_that_is_told_to_end_leaves_no_scratch_folder(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = (
+        "import sys, time; from hookkit.installer.rehearsal import scratch_folder\n"
+        "with scratch_folder('x-') as folder: print(folder, flush=True); time.sleep(60)"
+    )
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert Path(process.stdout.readline().strip()).is_dir()
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_scratch_folder_outlives_what_was_started_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    late = "import pathlib, sys, time; time.sleep(0.5); pathlib.Path(sys.argv[1]).mkdir(parents=True)"
+    with scratch_folder("x-") as scratch:
+        process = subprocess.Popen([sys.executable, "-c", late, str(scratch / "made" / "late")])
+    process.wait()
+    assert list(tmp_path.iterdir()) == []

@@ -20,6 +20,7 @@ from hookkit.agents import AGENTS
 from hookkit.installer import SettingsHookInstaller, files
 
 base, action = Path(sys.argv[1]), sys.argv[2]
+os.fsync = lambda descriptor: None  # what a kill leaves does not depend on it
 
 def installer(root):
     os.environ["HOOKKIT_HOME"] = str(root / "hookkit")

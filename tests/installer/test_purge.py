@@ -12,6 +12,7 @@ from hookkit import paths
 from hookkit.errors import HookInstallError
 from hookkit.installer import SettingsHookInstaller
 from hookkit.installer.purge import purge, recorded
+from hookkit.store.index import Index
 
 Install = Callable[..., SettingsHookInstaller]
 LINE = {
@@ -152,3 +153,30 @@ def test_other_files_in_the_home_of_hookkit_stay(tmp_path: Path, monkeypatch: py
     (home / "state" / "worktrees").write_text("")
     purge()
     assert sorted(path for path in home.rglob("*") if path.is_file()) == sorted(mine)
+
+
+def test_folders_that_were_made_for_our_own_go_and_those_of_others_stay(
+    installer: Install, isolated_home: Path, tmp_path: Path
+) -> None:
+    (isolated_home / ".local").mkdir()
+    here = installer(settings_file=tmp_path / "s.json")
+    here.install()
+    (paths.traces()).mkdir(parents=True)
+    (paths.traces() / "0c1d2e3f-0000-5000-8000-0123456789ab.json").write_text("{}")
+    (paths.state() / "ingest.log.1").write_text("old")
+    here.remove()
+    purge()
+    assert [path.name for path in isolated_home.iterdir()] == [".local"]
+    assert list((isolated_home / ".local").iterdir()) == []
+
+
+def test_a_repository_that_was_moved_is_found_by_the_sessions_recorded_there(worktree: Path, tmp_path: Path) -> None:
+    moved = worktree.rename(tmp_path / "moved")
+    trace = "0c1d2e3f-0000-5000-8000-0123456789ab"
+    paths.traces().mkdir(parents=True)
+    (paths.traces() / f"{trace}.json").write_text("{}")
+    with Index() as index:
+        index.put(trace, (paths.traces() / f"{trace}.json").stat(), {"session_id": "s", "project": str(moved)})
+    purge()
+    assert not (moved / ".opentraces").exists()
+    assert not (moved / ".git" / "hookkit").exists()

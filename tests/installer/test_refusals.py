@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -307,20 +308,38 @@ def test_a_first_install_that_fails_half_way_leaves_nothing_behind(
     assert list((paths.state() / "installs").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_a_clear_error(
-    installer: Install, settings: Path, snapshot: Snapshot
-) -> None:
-    settings.write_text("{}")
-    settings.parent.chmod(0o500)
-    before = snapshot()
-    try:
-        error = refused(installer().install)
-        assert "Permission denied" in error.message
-        assert str(settings.parent) in error.hint
-        assert snapshot() == before
-    finally:
-        settings.parent.chmod(0o700)
+REFUSED = """
+import json
+from pathlib import Path
+from hookkit.agents import AGENTS
+from hookkit.errors import HookInstallError
+try:
+    installer = hookkit.installer.SettingsHookInstaller(AGENTS["claude-code"], project=Path.home())
+    getattr(installer, sys.argv[1])()
+    print(json.dumps(None))
+except HookInstallError as error:
+    print(json.dumps([error.code, error.message, error.hint]))
+"""
+
+
+@pytest.mark.parametrize("action", ["install", "remove"])
+@pytest.mark.parametrize("mode", [0o500, 0o000])
+def test_a_folder_that_may_not_be_written_is_a_clear_error(action: str, mode: int, unprivileged: Any) -> None:
+    unprivileged.own()
+    if action == "remove":
+        unprivileged.run(REFUSED, "install")
+    folder = unprivileged.home / ".claude"
+    before = (folder / "settings.json").read_bytes()
+    folder.chmod(mode)
+    code, message, hint = json.loads(unprivileged.run(REFUSED, action))
+    assert code == "FILE_UNUSABLE"
+    assert "Permission denied" in message
+    assert str(folder) in hint
+    folder.chmod(0o700)
+    assert (folder / "settings.json").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["settings.json"]
+    unprivileged.run(REFUSED, "remove")
+    assert (folder / "settings.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize("name", ["with space", "quo'te", 'dou"ble', "$HOME", "back\\slash", "semi;colon", "é"])
@@ -336,3 +355,28 @@ def test_folders_of_any_name_work(name: str, contract: AgentContract, tmp_path: 
     here.remove()
     assert [p.name for p in base.iterdir()] == ["s.json"]
     assert (base / "s.json").read_text() == "{}"
+
+
+def test_status_and_purge_work_where_folders_may_not_be_entered(unprivileged: Any) -> None:
+    worktree = unprivileged.home / "work" / "tree"
+    worktree.mkdir(parents=True)
+    (unprivileged.home / "hookkit" / "state").mkdir(parents=True)
+    (unprivileged.home / "hookkit" / "state" / "worktrees").write_text(f"{worktree}\n")
+    unprivileged.own()
+    for folder in (worktree.parent, unprivileged.home / ".claude"):
+        folder.chmod(0o000)
+    code = """
+import json
+from pathlib import Path
+from hookkit.agents import AGENTS
+from hookkit.installer import purge
+installer = hookkit.installer.SettingsHookInstaller(AGENTS["claude-code"], project=Path.home())
+state = installer.status()
+consent = list(hookkit.installer.doctor._consent(Path(sys.argv[1])))
+print(json.dumps([state["settings_readable"], [w["code"] for w in state["warnings"]], len(purge.purge())]))
+"""
+    try:
+        readable, codes, purged = json.loads(unprivileged.run(code, str(worktree)))
+    finally:
+        worktree.parent.chmod(0o700)
+    assert (readable, codes, purged) == (False, ["FILE_UNUSABLE"], 1)

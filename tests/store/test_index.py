@@ -104,6 +104,22 @@ def test_home_that_cannot_be_written_still_lists(home: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_index_that_is_locked_for_long_does_not_hide_new_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace(1)
+    assert titles() == ["Prompt 1"]
+    monkeypatch.setattr("hookkit.store.index._BUSY", 0.01)
+    with closing(sqlite3.connect(index_path())) as other:
+        other.execute("BEGIN IMMEDIATE")
+        trace(2, day=2)
+        assert titles() == ["Prompt 2", "Prompt 1"]
+
+
+def test_half_a_character_in_a_trace_does_not_break_the_list() -> None:
+    trace(1, prompt="half \ud800", project="/p\udcff")
+    trace(2, day=2)
+    assert titles() == ["Prompt 2", "half ?"]
+
+
 def test_home_that_is_read_only_still_lists(home: Path) -> None:
     trace(1)
     home.chmod(0o500)
@@ -116,6 +132,11 @@ def test_home_that_is_read_only_still_lists(home: Path) -> None:
 def test_no_trace_at_all_is_an_empty_list_and_leaves_nothing_behind(home: Path) -> None:
     assert titles() == []
     assert not home.exists()
+
+
+def test_home_that_is_no_folder_is_an_empty_list(home: Path) -> None:
+    home.write_text("")
+    assert titles() == []
 
 
 def test_index_is_the_users_alone() -> None:

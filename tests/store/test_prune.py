@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ from filelock import FileLock
 
 from hookkit import paths
 from hookkit.store.files import trace_path
-from hookkit.store.index import Index
+from hookkit.store.index import Index, Row
 from hookkit.store.prune import prune
 
-from .support import session, trace
+from .support import damage, session, trace
 
 SECOND_OF_JANUARY = 1_767_312_000_000_000
 
@@ -32,6 +33,7 @@ def belongings(tmp_path: Path) -> list[Path]:
     for path in [*files, sidecars[0] / "other.jsonl"]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
+        os.utime(path, (0, 0))
     return [*files, trace_path(name)]
 
 
@@ -49,6 +51,34 @@ def test_old_sessions_go_with_all_that_belongs_to_them(belongings: list[Path]) -
 def test_session_that_is_being_read_stays(belongings: list[Path]) -> None:
     with FileLock(belongings[1]):
         assert prune(SECOND_OF_JANUARY, dry_run=False) == []
+    assert all(path.exists() for path in belongings)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("request_of_an_ingest", [False, True])
+def test_session_that_an_agent_just_went_on_with_stays(
+    belongings: list[Path], dry_run: bool, request_of_an_ingest: bool
+) -> None:
+    if request_of_an_ingest:
+        belongings[1].with_suffix(".request").touch()
+    else:
+        os.utime(belongings[2])
+    assert prune(SECOND_OF_JANUARY, dry_run=dry_run) == []
+    assert all(path.exists() for path in belongings)
+
+
+def test_trace_that_is_written_while_old_ones_are_looked_for_stays(
+    belongings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Index.rows
+
+    def then_an_ingest_comes(index: Index) -> list[Row]:
+        found = list(rows(index))
+        damage(belongings[-1], belongings[-1].read_bytes())
+        return found
+
+    monkeypatch.setattr(Index, "rows", then_an_ingest_comes)
+    assert prune(SECOND_OF_JANUARY, dry_run=False) == []
     assert all(path.exists() for path in belongings)
 
 

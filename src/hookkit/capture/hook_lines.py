@@ -42,7 +42,7 @@ class HookIndex:
     """The hook lines of one session.
 
     pre, post: tool call id -> entry. events: all other boundaries, as (event, Row).
-    durations: tool call id -> milliseconds. head: commit that was checked out at the first line, as (us, hex).
+    durations: tool call id -> milliseconds.
     """
 
     def __init__(self, agent: str, session_id: str) -> None:

@@ -60,7 +60,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self.get_command(ctx, name)) for name in COMMANDS if not name.startswith("_")]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in rows if command])
+            formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in rows if command])
 
 
 @click.group(cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})

@@ -32,7 +32,7 @@ def _row(contract: AgentContract) -> dict[str, Any]:
     return {
         "name": contract.name,
         "title": contract.title,
-        "found": shutil.which(contract.program) is not None or home.is_dir(),
+        "found": shutil.which(contract.program) is not None or os.path.isdir(home),
         "program": shutil.which(contract.program),
         "config_home": str(home),
         "events": [event.name for event in contract.events],

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,14 +27,14 @@ def command(keep: bool, as_json: bool) -> None:
 
     Everything happens in a scratch folder with a home of its own; nothing of yours is read or written.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="hookkit-demo-")).resolve()
-    try:
-        _Demo(scratch, as_json).run()
-    finally:
-        if keep:
-            click.echo(f"\nThe scratch folder is {scratch}", err=as_json)
-        else:
-            shutil.rmtree(scratch, ignore_errors=True)
+    from hookkit.installer.rehearsal import scratch_folder
+
+    with scratch_folder("hookkit-demo-", keep) as scratch:
+        try:
+            _Demo(scratch, as_json).run()
+        finally:
+            if keep:
+                click.echo(f"\nThe scratch folder is {scratch}", err=as_json)
 
 
 class _Demo:
@@ -110,7 +108,7 @@ class _Demo:
         return {event: hooks[event][-1]["hooks"][-1]["command"] for event in events}
 
     def _wait_for_trace(self) -> Path:
-        """The trace, once the detached ingest has written it and gone quiet."""
+        """The trace, once the detached ingest has written it."""
         deadline = time.monotonic() + _INGEST_WAIT
         while time.monotonic() < deadline:
             found = list((self.scratch / "hookkit" / "traces").glob("*.json"))
@@ -120,5 +118,5 @@ class _Demo:
         raise HookkitError(
             "NO_TRACE",
             "The ingest did not write a trace in time.",
-            f"See {self.scratch}/hookkit/state/ingest.log (--keep).",
+            "Run `hookkit demo --keep`, and look at hookkit/state/ingest.log in the folder that it names.",
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from hookkit import agents
+from hookkit.agents.contract import Scope
 
 _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 
@@ -16,15 +16,15 @@ _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 @click.command(epilog="\b\nExamples:\n  hookkit doctor\n  hookkit doctor claude-code --json\n  hookkit doctor --fix")
 @click.argument("names", metavar="[AGENT]...", nargs=-1)
 @click.option("--fix", is_flag=True, help="Put right what can be put right, then check again.")
-@click.option("--scope", type=click.Choice(["user", "project", "local"]), default="user", show_default=True)
+@click.option("--scope", type=click.Choice(["user", "project", "local"]), help="Only the settings of this scope.")
 @click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
-@click.option("--settings-file", type=click.Path(dir_okay=False, path_type=Path), help="Another settings file.")
+@click.option("--settings-file", type=click.Path(dir_okay=False, path_type=Path), help="Only this settings file.")
 @click.option("--hooks-dir", type=click.Path(file_okay=False, path_type=Path), help="Another folder of scripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     names: tuple[str, ...],
     fix: bool,
-    scope: Any,
+    scope: Scope | None,
     project: Path | None,
     settings_file: Path | None,
     hooks_dir: Path | None,
@@ -32,17 +32,16 @@ def command(
 ) -> int:
     """Prove that the hooks fire: run the registered commands on a recorded session and look at what comes out.
 
-    Without AGENT every agent that has hooks of hookkit is examined. Exit code 1 if a check failed.
+    Without AGENT every agent that has hooks of hookkit is examined, and every settings file that they were put into.
+    Exit code 1 if a check failed.
     """
     from hookkit.installer import doctor
-    from hookkit.installer.settings_installer import SettingsHookInstaller
+    from hookkit.installer.choice import chosen, present
 
     folder = (project or Path.cwd()).resolve()
     report: list[dict[str, Any]] = []
-    for contract in [agents.get(name) for name in names] or list(agents.AGENTS.values()):
-        installer = SettingsHookInstaller(
-            contract, scope=scope, project=folder, settings_file=settings_file, hooks_dir=hooks_dir
-        )
+    for installer in present(chosen(names, scope, folder, settings_file, hooks_dir)):
+        contract = installer.target.contract
         done = doctor.fix(contract, installer, folder) if fix else []
         if not as_json:
             click.echo(contract.title)

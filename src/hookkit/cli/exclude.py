@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -43,15 +44,18 @@ def exclude(path: Path, as_json: bool) -> None:
 @_json
 def include(path: Path, as_json: bool) -> None:
     """Record in PATH (default: the worktree of the current folder) again."""
+    from hookkit.installer.purge import drop_sidecar_folders
+
     folder = _target(path)
     marker = folder / ".opentraces" / "excluded"
     try:
         marker.unlink(missing_ok=True)
+        drop_sidecar_folders(folder)
     except OSError as error:
         raise HookkitError(
             "NOT_WRITABLE", f"{marker} could not be removed: {error.strerror}.", _NOT_WRITABLE
         ) from error
-    above = next((up for up in folder.parents if (up / ".opentraces" / "excluded").exists()), None)
+    above = next((up for up in folder.parents if os.path.lexists(up / ".opentraces" / "excluded")), None)
     if above is not None:
         raise HookkitError(
             "EXCLUDED_ABOVE", f"{above} is excluded, and {folder} is below it.", f"hookkit include {above}"

@@ -93,4 +93,4 @@ def _offer(as_json: bool) -> Sequence[AgentContract]:
 
 
 def _is_here(contract: AgentContract) -> bool:
-    return shutil.which(contract.program) is not None or contract.config_home(os.environ).is_dir()
+    return shutil.which(contract.program) is not None or os.path.isdir(contract.config_home(os.environ))

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from hookkit.agents import AGENTS, get
 from hookkit.agents.contract import Scope
-
-if TYPE_CHECKING:
-    from hookkit.installer import SettingsHookInstaller
 
 EXAMPLES = """\b
 Examples:
@@ -48,8 +43,9 @@ def command(
     """
     from hookkit.installer import purge as purging
     from hookkit.installer import report
+    from hookkit.installer.choice import chosen
 
-    installers = _installers(names, scope, project, settings_file, hooks_dir)
+    installers = chosen(names, scope, project, settings_file, hooks_dir)
     # All previews come first: where one file refuses, none is changed.
     previews = [(installer, installer.preview_remove()) for installer in installers]
     if dry_run:
@@ -64,30 +60,6 @@ def command(
         click.echo(json.dumps(body, indent=2))
         return
     report.show_remove(results)
+    report.show_left(installers)
     if purge:
         report.show_purge(purged)
-
-
-def _installers(
-    names: tuple[str, ...],
-    scope: Scope | None,
-    project: Path | None,
-    settings_file: Path | None,
-    hooks_dir: Path | None,
-) -> list[SettingsHookInstaller]:
-    from hookkit.installer import get_hook_installers, record
-
-    factories = get_hook_installers()
-    chosen = [get(name).name for name in dict.fromkeys(names)] or list(AGENTS)
-    if scope or settings_file:
-        return [
-            factories[name](scope=scope or "user", project=project, settings_file=settings_file, hooks_dir=hooks_dir)
-            for name in chosen
-        ]
-    found: list[SettingsHookInstaller] = []
-    for name in chosen:
-        # A project's settings may hold hooks that somebody else put there: only those that are recorded here count.
-        own = factories[name](project=project, hooks_dir=hooks_dir)
-        known = [e.settings for e in record.load_all() if e.agent == name and e.settings != own.target.link.resolve()]
-        found += [own, *(factories[name](settings_file=p, project=project, hooks_dir=hooks_dir) for p in known)]
-    return found

@@ -26,6 +26,7 @@ CREATE TABLE traces (
 CREATE INDEX by_activity ON traces (activity DESC, trace_id);
 CREATE INDEX by_session ON traces (session_id);
 """
+_ROWS = "SELECT trace_id, session_id, summary, mtime_ns FROM traces"
 _BUSY = 5.0  # seconds
 
 
@@ -95,14 +96,14 @@ class Index:
         conditions = {"project = ?": project, "agent = ?": agent, "activity >= ?": since_us}
         given = {text: value for text, value in conditions.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
-        query = f"SELECT trace_id, session_id, summary, mtime_ns FROM traces {where} ORDER BY activity DESC, trace_id LIMIT ?"
+        query = f"{_ROWS} {where} ORDER BY activity DESC, trace_id LIMIT ?"
         for row in self._db.execute(query, (*given.values(), limit or -1)):
             yield Row(*row)
 
     def matching(self, prefix: str) -> list[Row]:
         """The traces whose trace id or session id begins with ``prefix``."""
         query = (
-            "SELECT trace_id, session_id, summary, mtime_ns FROM traces WHERE substr(trace_id, 1, ?1) = ?2"
+            f"{_ROWS} WHERE substr(trace_id, 1, ?1) = ?2"
             " OR substr(session_id, 1, ?1) = ?2 ORDER BY activity DESC, trace_id"
         )
         return [Row(*row) for row in self._db.execute(query, (len(prefix), prefix))]
@@ -153,7 +154,8 @@ def _in_memory() -> sqlite3.Connection:
 
 def _connect(path: Path) -> sqlite3.Connection:
     paths.private_dir(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with contextlib.suppress(FileExistsError):  # closing one that exists would drop the locks this process has on it
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, timeout=_BUSY)
     try:
         if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:

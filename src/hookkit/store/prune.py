@@ -56,10 +56,10 @@ def prune(before_us: int, *, dry_run: bool) -> list[Pruned]:
 
 
 def _went_on(trace: str, files: list[Path], mtime_ns: int, before_us: int) -> bool:
-    """Whether the trace was written since the index read it, or a hook wrote a line that no trace has yet."""
-    sidecars = (path for path in files if path.parent.name == "hooks")
+    """Whether the trace was written since the index read it, or somebody left a hook line or a request since."""
+    left = (path for path in files if path.parent.name == "hooks" or path.suffix == ".request")
     return trace_path(trace).stat().st_mtime_ns != mtime_ns or any(
-        path.stat().st_mtime_ns >= before_us * 1000 for path in sidecars
+        path.stat().st_mtime_ns >= before_us * 1000 for path in left
     )
 
 
@@ -70,13 +70,13 @@ def _delete(files: list[Path]) -> None:
 
 
 def _files(summary: dict[str, Any]) -> list[Path]:
-    """The trace last: if deleting stops half way, the next run still finds the session."""
+    """The trace late: if deleting stops half way, the next run still finds the session. Last the lock that we hold."""
     trace, session, agent = summary["trace_id"], summary["session_id"], str(summary["agent"])
-    states = [paths.state() / "ingest" / f"{trace}.{kind}" for kind in ("lock", "state.jsonl", "request")]
+    state, request, lock = (paths.state() / "ingest" / f"{trace}.{kind}" for kind in ("state.jsonl", "request", "lock"))
     roots = [paths.state() / "sidecars"]
     if summary["project"]:
         roots.append(Path(summary["project"]) / ".opentraces")
     name = f"{session}.jsonl"
     safe = os.sep not in name and os.sep not in agent and agent not in ("", ".", "..")
     sidecars = [root / agent / "hooks" / name for root in roots] if safe else []
-    return [path for path in (*states, *sidecars, trace_path(trace)) if path.is_file()]
+    return [path for path in (state, request, *sidecars, trace_path(trace), lock) if path.is_file()]

@@ -13,12 +13,22 @@ from typing import Any
 
 from hookkit.capture.cells import Cells
 from hookkit.capture.claude_code import assistant_lines, system_lines, user_lines
-from hookkit.capture.claude_code.lines import QUIET
 from hookkit.capture.claude_code.streams import Call, Stream
 from hookkit.capture.files import OutOfOrderError
 from hookkit.capture.values import micros, widen
 
 _MOST_TYPES = 50
+# The types of line that carry nothing for a trace; any other unknown one is counted.
+_QUIET = frozenset(
+    {
+        "agent-color", "agent-name", "agent-setting", "agent_metadata", "ai-title", "attribution-snapshot",
+        "bridge-session", "content-replacement", "custom-title", "ended-by-model", "file-history-delta",
+        "file-history-snapshot", "fork-context-ref", "frame-link", "isolation-latch", "last-prompt",
+        "marble-origami-commit", "marble-origami-reset", "marble-origami-snapshot", "mode", "permission-mode",
+        "pr-link", "progress", "queue-operation", "relocated", "speculation-accept", "summary", "tag",
+        "worktree-state",
+    }
+)  # fmt: skip
 
 
 class SessionFold:
@@ -27,9 +37,9 @@ class SessionFold:
     durations: tool call id -> milliseconds as the hook lines give them; they win over the transcript's own.
     """
 
-    def __init__(self, session_id: str, durations: Mapping[str, int] | None = None) -> None:
+    def __init__(self, session_id: str) -> None:
         self.session_id = session_id
-        self.durations: Mapping[str, int] = durations or {}
+        self.durations: Mapping[str, int] = {}
         self.cells = Cells()
         self.streams: list[Stream] = []
         self.messages: dict[str, list[int]] = {}  # API message id -> [stream, cell]
@@ -57,7 +67,7 @@ class SessionFold:
             system_lines.read(self, self._stream(file, entry), entry, line)
         elif kind == "attachment":
             system_lines.read_attachment(self, self._stream(file, entry), entry, line)
-        elif not isinstance(kind, str) or kind not in QUIET:
+        elif not isinstance(kind, str) or kind not in _QUIET:
             name = kind[:64] if isinstance(kind, str) else "?"
             self.unknown[name if name in self.unknown or len(self.unknown) < _MOST_TYPES else "?"] += 1
 
