@@ -10,7 +10,7 @@ if __name__ == "__main__":
         import hookkit_claude_events
         import hookkit_recorder
 
-        hookkit_recorder.record(hookkit_claude_events)  # type: ignore[arg-type]
+        hookkit_recorder.record(hookkit_claude_events)
     except BaseException:
         pass
     # Not sys.exit: no flushing, no handler, no teardown that could change the exit code or take time.

@@ -33,32 +33,23 @@ _ID = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 TYPE_CHECKING = False  # for type checkers, which take it for true
 if TYPE_CHECKING:
+    from typing import Protocol
 
-    class Agent:
+    class Agent(Protocol):
         """What an agent's module offers."""
 
         AGENT: str
         ROLES: dict[str, str]
 
-        @staticmethod
-        def caller(payload: dict[str, object], environment: "os._Environ[str]") -> str:
-            raise NotImplementedError
+        def caller(self, payload: dict[str, object], environment: "os._Environ[str]") -> str: ...
 
-        @staticmethod
-        def start_folder(payload: dict[str, object], environment: "os._Environ[str]") -> str | None:
-            raise NotImplementedError
+        def start_folder(self, payload: dict[str, object], environment: "os._Environ[str]") -> str | None: ...
 
-        @staticmethod
-        def call_folders(payload: dict[str, object]) -> list[str]:
-            raise NotImplementedError
+        def call_folders(self, payload: dict[str, object]) -> list[str]: ...
 
-        @staticmethod
-        def transcript(payload: dict[str, object], session: str) -> str | None:
-            raise NotImplementedError
+        def transcript(self, payload: dict[str, object], session: str) -> str | None: ...
 
-        @staticmethod
-        def data(role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]:
-            raise NotImplementedError
+        def data(self, role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]: ...
 
 
 def record(agent: "Agent") -> None:

@@ -158,9 +158,21 @@ def test_of_two_lines_about_one_call_the_one_with_a_trail_wins_then_the_earlier_
         assert found.counts["duplicate_hook_lines"] == 2
 
 
+def test_event_of_a_hook_that_is_registered_twice_is_kept_once_in_any_order() -> None:
+    bare = hook("Stop", 10, stop_hook_active=False)
+    whole, late = (hook("Stop", second, at=1, stop_hook_active=False) for second in (10.2, 10.9))
+    again = hook("Stop", 13, at=1, stop_hook_active=False)
+    other = hook("Stop", 10.3, at=1, stop_hook_active=True)
+    for lines in itertools.permutations((bare, whole, late, again, other)):
+        kept = [json.loads(row.text) for _, row in index(lines).events()]
+        assert [(entry["timestamp"], entry["stop_hook_active"]) for entry in kept] == [
+            (stamp(10.2), False), (stamp(10.3), True), (stamp(13), False)
+        ]  # fmt: skip
+
+
 def test_identical_boundary_is_kept_once() -> None:
-    found = index([hook("Stop", 1, at=1), hook("Stop", 1, at=1), hook("Stop", 2, at=1)])
-    assert (len(found.events), found.counts["duplicate_hook_lines"]) == (2, 1)
+    found = index([hook("Stop", 1, at=1), hook("Stop", 1, at=1), hook("Stop", 4, at=1)])
+    assert (len(found.events()), found.counts["duplicate_hook_lines"]) == (2, 1)
 
 
 MALFORMED: list[dict[str, Any]] = [

@@ -15,7 +15,7 @@ from hookkit.errors import HookInstallError
 from hookkit.installer import SettingsHookInstaller, files
 
 WORKER = """
-import os, sys
+import os, sys, traceback
 from pathlib import Path
 from hookkit.agents import AGENTS
 from hookkit.installer import SettingsHookInstaller
@@ -32,7 +32,10 @@ for number in range(int(sys.argv[3])):
             for round in range(2):
                 installer.install() if (number + round) % 2 else installer.remove()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(code)
     children.append(child)
 print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])

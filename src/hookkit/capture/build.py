@@ -28,7 +28,7 @@ def build(
     """
     pairing = pair(hooks, assembly.ends)
     cut_left = restore_cuts(hooks, assembly.tool_input)
-    events = sorted(hooks.events, key=lambda event: (event[1].us, event[1].text))
+    events = hooks.events()
     post = {**{call_id: row.text for call_id, row in hooks.post.items()}, **pairing.inferred}
     head = new_head(trace_id(hooks.agent, hooks.session_id), hooks.session_id, hooks.agent)
     _describe(head, assembly, hooks)
@@ -91,8 +91,8 @@ def _describe(head: dict[str, Any], assembly: Assembly, hooks: HookIndex) -> Non
 
 
 def _is_finished(assembly: Assembly, hooks: HookIndex) -> bool:
-    prompted = max((row.us for event, row in hooks.events if event == "UserPromptSubmit"), default=0)
-    stopped = max((row.us for event, row in hooks.events if event in _TURN_END), default=0)
+    prompted = max((row.us for event, row in hooks.events() if event == "UserPromptSubmit"), default=0)
+    stopped = max((row.us for event, row in hooks.events() if event in _TURN_END), default=0)
     if not assembly.last or prompted > max(assembly.end_us, stopped):
         return False
     if assembly.ended or assembly.last in ("error", "interrupted"):

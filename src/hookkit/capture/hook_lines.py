@@ -7,6 +7,7 @@ trail wins, then the earlier one.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ _CALL_ID = re.compile(r"[!-~]{1,256}")
 _POST_KEYS = ("file_path", "start_line", "end_line", "content_hash", "confidence", "capture_status")
 _OURS = ("ranges", "duration_ms", "error", "is_interrupt")
 _POST = ("PostToolUse", "PostToolUseFailure")
-_STOP = ("Stop", "StopFailure")
+_SAME_EVENT = 2_000_000  # microseconds; hooks of one event run at the same time
+_OF_THE_MOMENT = frozenset({"timestamp", "trail", "git", "limitations"})
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Row:
 class HookIndex:
     """The hook lines of one session.
 
-    pre, post: tool call id -> entry. events: all other boundaries, as (event, Row).
+    pre, post: tool call id -> entry.
     durations: tool call id -> milliseconds.
     """
 
@@ -50,7 +52,8 @@ class HookIndex:
         self.session_id = session_id
         self.pre: dict[str, Row] = {}
         self.post: dict[str, Row] = {}
-        self.events: list[tuple[str, Row]] = []
+        self._events: list[tuple[str, Row]] = []  # all other boundaries, doubles included
+        self._once: list[tuple[str, Row]] | None = None  # events(), until a line comes in
         self.durations: dict[str, int] = {}
         self.cut: dict[str, None] = {}  # calls whose tool_input still has cut strings
         self.agents: dict[str, str] = {}  # tool call id -> agent id
@@ -130,7 +133,8 @@ class HookIndex:
             self.counts["duplicate_hook_lines"] += 1
             return
         self._known.add(row.text)
-        self.events.append((event[:64], row))
+        self._events.append((event[:64], row))
+        self._once = None
 
     def _trail(self, data: Mapping[str, Any], moment: int) -> dict[str, Any] | None:
         trail = data.get("trail")
@@ -145,18 +149,38 @@ class HookIndex:
             self.first = first
         return {"worktree_root": root, "tree_id": tree, "git_head": head}
 
+    def events(self) -> list[tuple[str, Row]]:
+        """All boundaries that are not a call's, as (event, Row), in order of time.
+
+        An event has no id: of lines that say the same within two seconds, one is the event and the others were written
+        by a hook that is registered twice.
+        """
+        if self._once is not None:
+            return self._once
+        alike: dict[bytes, list[tuple[str, Row]]] = {}
+        for event, row in sorted(self._events, key=_by_time):
+            said = json.loads(row.text)
+            kept = alike.setdefault(canonical({key: said[key] for key in said.keys() - _OF_THE_MOMENT}), [])
+            if kept and row.us - kept[-1][1].us <= _SAME_EVENT:
+                if row.better(kept[-1][1]):
+                    kept[-1] = (event, row)
+            else:
+                kept.append((event, row))
+        self._once = sorted((one for kept in alike.values() for one in kept), key=_by_time)
+        return self._once
+
     def limitations(self) -> Mapping[str, int]:
         """Limitation -> how many of the lines that were kept carry it."""
-        rows = (*self.pre.values(), *self.post.values(), *(row for _, row in self.events))
+        rows = (*self.pre.values(), *self.post.values(), *(row for _, row in self.events()))
         return Counter(name for row in rows for name in row.limitations.split())
 
     def dump(self) -> tuple[dict[str, Any], list[bytes]]:
         """The state as JSON, and the texts it refers to by their order."""
-        rows = [*self.pre.values(), *self.post.values(), *(row for _, row in self.events)]
+        rows = [*self.pre.values(), *self.post.values(), *(row for _, row in self._events)]
         state = {
             "pre": {key: [row.us, row.root, row.limitations] for key, row in self.pre.items()},
             "post": {key: [row.us, row.root, row.limitations] for key, row in self.post.items()},
-            "events": [[event, row.us, row.root, row.limitations] for event, row in self.events],
+            "events": [[event, row.us, row.root, row.limitations] for event, row in self._events],
             "durations": self.durations,
             "cut": list(self.cut),
             "agents": self.agents,
@@ -171,14 +195,19 @@ class HookIndex:
         source = iter(texts)
         self.pre = {key: Row(us, root, next(source), why) for key, (us, root, why) in state["pre"].items()}
         self.post = {key: Row(us, root, next(source), why) for key, (us, root, why) in state["post"].items()}
-        self.events = [(event, Row(us, root, next(source), why)) for event, us, root, why in state["events"]]
-        self._known = {row.text for _, row in self.events}
+        self._events = [(event, Row(us, root, next(source), why)) for event, us, root, why in state["events"]]
+        self._once = None
+        self._known = {row.text for _, row in self._events}
         self.durations = state["durations"]
         self.cut = dict.fromkeys(state["cut"])
         self.agents = state["agents"]
         self.first = state["first"]
         self.span = state["span"]
         self.counts = Counter(state["counts"])
+
+
+def _by_time(event: tuple[str, Row]) -> tuple[int, bytes]:
+    return event[1].us, event[1].text
 
 
 def has_cut(value: object) -> bool:

@@ -12,7 +12,7 @@ from hookkit.capture.record import canonical, new_step, observation, place_step
 
 def assemble_hooks(hooks: HookIndex) -> Assembly:
     """One step for each prompt and each tool call, in order of time."""
-    prompts = [row for event, row in hooks.events if event == "UserPromptSubmit"]
+    prompts = [row for event, row in hooks.events() if event == "UserPromptSubmit"]
     calls = dict(hooks.post) | hooks.pre  # the line before the call, where there is one, says when it began
     rows: list[tuple[Row, str]] = [(row, "") for row in prompts] + [(row, call_id) for call_id, row in calls.items()]
     assembly = Assembly(source="hook_lines", tool_calls=len(calls), turns=len(prompts))
@@ -41,7 +41,7 @@ def assemble_hooks(hooks: HookIndex) -> Assembly:
         )
         assembly.end_us = row.us
     assembly.subagents = len(set(hooks.agents.values()))
-    if any(event == "StopFailure" and row.us >= assembly.end_us for event, row in hooks.events):
+    if any(event == "StopFailure" and row.us >= assembly.end_us for event, row in hooks.events()):
         assembly.last = "error"
     return assembly
 

@@ -64,7 +64,7 @@ def _boundaries(hooks: HookIndex) -> Mapping[tuple[str, bool], list[Row]]:
     """(worktree root, turn events only) -> its boundaries in order of time."""
     found: dict[tuple[str, bool], list[Row]] = {}
     rows = [("", row) for row in (*hooks.pre.values(), *hooks.post.values())]
-    for event, row in [*rows, *hooks.events]:
+    for event, row in [*rows, *hooks.events()]:
         if row.root:
             found.setdefault((row.root, False), []).append(row)
             if event in _TURN_EVENTS:
