@@ -163,7 +163,7 @@ def missing_folders(folder: Path) -> tuple[Path, ...]:
     for here in (folder, *folder.parents):
         if os.path.isdir(here):
             break
-        if os.path.lexists(here):
+        if os.path.lexists(here) and not os.path.isdir(here):  # not made by another run at this moment
             raise HookInstallError(
                 "NOT_A_FOLDER", f"{here} is not a folder.", "Move it away, or choose another place for the hooks."
             )

@@ -145,7 +145,10 @@ class ScriptSet:
 
     def _same(self, name: str, data: bytes) -> bool:
         path = self.folder / name
-        return _read(path) == data and stat.S_IMODE(path.lstat().st_mode) == _mode(name)
+        try:
+            return stat.S_IMODE(path.lstat().st_mode) == _mode(name) and _read(path) == data
+        except OSError:  # gone, perhaps at this moment: another hookkit may be removing it
+            return False
 
 
 def runtime() -> bytes:

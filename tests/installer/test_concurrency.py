@@ -12,7 +12,7 @@ import pytest
 
 from hookkit.agents.contract import AgentContract
 from hookkit.errors import HookInstallError
-from hookkit.installer import SettingsHookInstaller, files
+from hookkit.installer import SettingsHookInstaller, files, scripts
 
 WORKER = """
 import os, sys, traceback
@@ -22,6 +22,7 @@ from hookkit.installer import SettingsHookInstaller
 
 os.environ["HOOKKIT_HOME"] = sys.argv[2]
 os.fsync = lambda descriptor: None
+SettingsHookInstaller(AGENTS["claude-code"], settings_file=Path(sys.argv[2]) / "warm.json").install()
 children = []
 for number in range(int(sys.argv[3])):
     child = os.fork()
@@ -104,6 +105,26 @@ def test_a_file_that_never_stops_changing_is_left_alone_with_a_clear_error(
     assert list(json.loads(path.read_text())) == ["n"]
 
 
+def test_a_script_that_another_run_removes_while_it_is_looked_at_counts_as_missing(
+    contract: AgentContract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installer = SettingsHookInstaller(contract, settings_file=tmp_path / "settings.json")
+    installer.install()
+    real = scripts._read
+
+    def read_and_lose(path: Path) -> bytes | None:
+        data = real(path)
+        path.unlink(missing_ok=True)
+        return data
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scripts, "_read", read_and_lose)
+        installer.preview_install()
+        installer.preview_install()
+    installer.install()
+    assert installer.status()["installed"]
+
+
 def test_a_lock_that_is_held_too_long_is_reported_with_its_place(
     contract: AgentContract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,3 +135,23 @@ def test_a_lock_that_is_held_too_long_is_reported_with_its_place(
     assert caught.value.code == "INSTALL_BUSY"
     assert "install.lock" in caught.value.hint
     assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_folder_that_another_run_makes_while_it_is_looked_for_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "hooks"
+    real = os.path.isdir
+
+    def look_and_make(path: Path) -> bool:
+        found = real(path)
+        if Path(path) == folder:
+            folder.mkdir(exist_ok=True)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os.path, "isdir", look_and_make)
+        assert files.missing_folders(folder) == (folder,)
+    (tmp_path / "file").touch()
+    with pytest.raises(HookInstallError):
+        files.missing_folders(tmp_path / "file")
