@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -101,15 +99,18 @@ def test_a_scratch_index_in_use_is_left_alone(worktree: git.Worktree) -> None:
     assert not (worktree.private_dir / "index").exists()
 
 
-def test_what_killed_hooks_left_is_swept_once_it_is_old(worktree: git.Worktree) -> None:
-    old = [worktree.private_dir / "index.4711", worktree.objects / "tmp_obj_x", worktree.private_dir / "index.1.new"]
-    fresh = worktree.private_dir / "index.4712"
-    for path in (*old, fresh):
-        path.write_text("left behind")
-    for path in old:
-        os.utime(path, (time.time() - 3600,) * 2)
+def test_the_warm_index_starts_as_the_users_index_of_now(worktree: git.Worktree) -> None:
+    """A tracked file that is ignored is in the user's index only; a warm index of before would not have it."""
+    (worktree.private_dir / "index.seed").write_text("stamp of an index of before")
+    (worktree.root / ".gitignore").write_text("kept.log\n")
+    (worktree.root / "kept.log").write_text("tracked all the same\n")
+    git.run(worktree.root, "add", "-f", "kept.log")
+    _limit(worktree, level="tracked")
     git.heal(worktree.root)
-    assert [path.exists() for path in (*old, fresh)] == [False, False, False, True]
+    assert _names(worktree) == [".gitignore", "kept.log", "small.txt"]
+    user = (worktree.git_dir / "index").stat()
+    seed = (worktree.private_dir / "index.seed").read_text()
+    assert seed == f"{user.st_mtime_ns}-{user.st_size}-{user.st_ino}"
 
 
 def test_a_folder_without_anything_of_ours_is_not_touched(tmp_path: Path) -> None:

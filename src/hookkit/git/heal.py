@@ -1,8 +1,8 @@
-"""Bring a worktree whose capture was limited back to whole captures, and drop what killed hooks left behind.
+"""Bring a worktree whose capture was limited back to whole captures.
 
 A hook that runs out of its budget writes <git dir>/hookkit/limited.json and from then on captures less. The ingest has
-time: it finds the untracked files that are too large, brings the scratch index up to date without them, and measures
-whether a whole capture is fast enough again.
+time: it finds the untracked files that are too large, brings the warm index (<git dir>/hookkit/index, from which the
+next capture starts) up to date without them, and measures whether a whole capture is fast enough again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 import tomllib
 from collections.abc import Iterator
@@ -21,7 +22,6 @@ from hookkit import paths
 from hookkit.git.run import GitError, run
 from hookkit.git.worktree import Worktree, find, quoted
 
-_ABANDONED = 60.0  # seconds; a hook lives a few at most
 _FAST_ENOUGH = 1.0  # seconds for one capture: half of the hook's budget
 
 
@@ -48,29 +48,13 @@ class Limits:
 
 
 def heal(root: Path) -> None:
-    """Tidy the worktree at ``root`` and lift or refine its limit. Cheap when there is nothing to do."""
+    """Lift or refine the limit of the worktree at ``root``. Cheap when there is none."""
     worktree = find(root)
-    if worktree is None or not worktree.private_dir.is_dir():
+    if worktree is None:
         return
-    _sweep(worktree)
     limit = worktree.private_dir / "limited.json"
     if limit.exists():
         _settle(worktree, limit, Limits.load())
-
-
-def _sweep(worktree: Worktree) -> None:
-    oldest = time.time() - _ABANDONED
-    leftovers = [
-        *worktree.private_dir.glob("index.[0-9]*"),
-        *worktree.private_dir.glob("*.new"),
-        *worktree.objects.glob("tmp_*"),
-        *worktree.objects.glob("??/tmp_*"),
-        *worktree.objects.glob("pack/tmp_*"),
-    ]
-    for path in leftovers:
-        with contextlib.suppress(OSError):
-            if path.lstat().st_mtime < oldest:
-                path.unlink()
 
 
 def _settle(worktree: Worktree, limit: Path, limits: Limits) -> None:
@@ -78,9 +62,10 @@ def _settle(worktree: Worktree, limit: Path, limits: Limits) -> None:
     if large is None:
         return
     chosen = ["add", "--ignore-errors", "-A", "--", ".", *(f":(exclude,top,literal){path}" for path in large)]
-    with _scratch_lock(worktree) as free:
+    with _warm_lock(worktree) as free:
         if not free:
             return
+        _seed(worktree)
         extra = {
             "GIT_INDEX_FILE": str(worktree.private_dir / "index"),
             "GIT_OBJECT_DIRECTORY": str(worktree.objects),
@@ -95,7 +80,7 @@ def _settle(worktree: Worktree, limit: Path, limits: Limits) -> None:
         if time.monotonic() - started > _FAST_ENOUGH:
             return
     if large:
-        stage = limit.with_suffix(".new")
+        stage = limit.with_suffix(".stage")
         stage.write_text(json.dumps({"level": "without", "without": large}) + "\n", encoding="utf-8")
         stage.replace(limit)
     else:
@@ -120,9 +105,30 @@ def _large_untracked(worktree: Worktree, limits: Limits) -> list[str] | None:
     return None if too_much else large
 
 
+def _seed(worktree: Worktree) -> None:
+    """Start the warm index from the user's, unless it did: the hooks use it only with the stamp of the user's index."""
+    user, warm, seed = (worktree.git_dir / "index", worktree.private_dir / "index", worktree.private_dir / "index.seed")
+    try:
+        found = user.stat()
+        stamp = f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+    except FileNotFoundError:
+        stamp = "none"
+    if seed.exists() and seed.read_text() == stamp:
+        return
+    seed.unlink(missing_ok=True)
+    stage = warm.with_name(f"index.{os.getpid()}.stage")
+    if stamp == "none":
+        warm.unlink(missing_ok=True)
+    else:
+        shutil.copy2(user, stage)  # with its time, which git needs to trust the entries
+        stage.replace(warm)
+    stage.write_text(stamp)
+    stage.replace(seed)
+
+
 @contextlib.contextmanager
-def _scratch_lock(worktree: Worktree) -> Iterator[bool]:
-    """The lock that the hooks take on the scratch index; yields False when a hook has it."""
+def _warm_lock(worktree: Worktree) -> Iterator[bool]:
+    """The lock that the hooks take on the warm index; yields False when a hook has it."""
     handle = os.open(worktree.private_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
