@@ -24,7 +24,7 @@ VERSION = f"{__version__}/2"
 
 
 class Fold(Protocol):
-    """What an agent's transcript lines are folded into; see ``claude_code.fold`` for the rules it keeps."""
+    """What an agent's transcript lines are folded into; see ``claude_code.fold_state`` for the rules it keeps."""
 
     durations: Mapping[str, int]
     cells: Cells

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hookkit.capture.assembly import Assembly
-from hookkit.capture.claude_code.fold import SessionFold
+from hookkit.capture.claude_code.fold_state import FoldState
 from hookkit.capture.claude_code.streams import Stream
 from hookkit.capture.record import canonical, observation, place_step
 from hookkit.capture.windows import CallEnd
@@ -25,7 +25,7 @@ class AgentMeta:
     call_id: str = ""
 
 
-def assemble(fold: SessionFold, metas: Mapping[str, AgentMeta]) -> Assembly:
+def assemble(fold: FoldState, metas: Mapping[str, AgentMeta]) -> Assembly:
     """The session as read so far. metas: agent id -> meta."""
     streams = sorted((stream for stream in fold.streams if stream.cells or stream.file), key=lambda s: s.rank)
     main = next((stream for stream in fold.streams if stream.rank == ("", "")), Stream("", ""))
@@ -80,7 +80,7 @@ def assemble(fold: SessionFold, metas: Mapping[str, AgentMeta]) -> Assembly:
 
 
 def _order(
-    fold: SessionFold, main: Stream, subagents: list[Stream], metas: Mapping[str, AgentMeta]
+    fold: FoldState, main: Stream, subagents: list[Stream], metas: Mapping[str, AgentMeta]
 ) -> Iterator[tuple[int, Stream, int | None]]:
     """(cell, stream, index of the parent step) of every step, in the order of the record.
 
@@ -115,7 +115,7 @@ def _order(
             index += 1
 
 
-def _text(fold: SessionFold, cell: int, open_calls: list[str]) -> bytes:
+def _text(fold: FoldState, cell: int, open_calls: list[str]) -> bytes:
     text = fold.cells.text(cell)
     if open_calls:
         step = json.loads(text)
@@ -124,7 +124,7 @@ def _text(fold: SessionFold, cell: int, open_calls: list[str]) -> bytes:
     return text
 
 
-def _tool_input(fold: SessionFold, call_id: str) -> Mapping[str, Any] | None:
+def _tool_input(fold: FoldState, call_id: str) -> Mapping[str, Any] | None:
     call = fold.calls.get(call_id)
     if call is None:
         return None
@@ -133,7 +133,7 @@ def _tool_input(fold: SessionFold, call_id: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _metadata(fold: SessionFold, streams: list[Stream]) -> dict[str, Any]:
+def _metadata(fold: FoldState, streams: list[Stream]) -> dict[str, Any]:
     """The lists that exist only where something happened, each entry with the agent it is about."""
     found: dict[str, Any] = {}
     for key, name in (

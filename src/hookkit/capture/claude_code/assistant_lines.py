@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hookkit.capture.claude_code import prompts, usage, user_lines
+from hookkit.capture.claude_code.fold_state import FoldState
 from hookkit.capture.claude_code.streams import Call
 from hookkit.capture.record import new_step
 
-if TYPE_CHECKING:
-    from hookkit.capture.claude_code.fold import SessionFold
 
-
-def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) -> None:
+def read(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> None:
     """Take in one line of type ``assistant``."""
     if not fold.is_new(number, entry):
         return
@@ -31,7 +29,7 @@ def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) ->
 
 
 def _read_message(
-    fold: SessionFold, number: int, entry: Mapping[str, Any], message: Mapping[str, Any], line: int
+    fold: FoldState, number: int, entry: Mapping[str, Any], message: Mapping[str, Any], line: int
 ) -> None:
     stream = fold.streams[number]
     message_id = next((key for key in (message.get("id"), entry.get("uuid")) if isinstance(key, str) and key), None)
@@ -64,7 +62,7 @@ def _read_message(
         _read_block(fold, number, cell, block, stamp, line)
 
 
-def _read_block(fold: SessionFold, number: int, cell: int, block: object, stamp: str | None, line: int) -> None:
+def _read_block(fold: FoldState, number: int, cell: int, block: object, stamp: str | None, line: int) -> None:
     step = fold.cells.open(cell)
     if isinstance(block, str):
         _append(step, "content", block)
@@ -85,9 +83,7 @@ def _append(step: dict[str, Any], key: str, text: object) -> None:
         step[key] = f"{step[key]}\n{text}" if step[key] else text
 
 
-def _read_call(
-    fold: SessionFold, number: int, cell: int, block: Mapping[str, Any], stamp: str | None, line: int
-) -> None:
+def _read_call(fold: FoldState, number: int, cell: int, block: Mapping[str, Any], stamp: str | None, line: int) -> None:
     call_id, name, given = block.get("id"), block.get("name"), block.get("input")
     if not isinstance(call_id, str) or not call_id or not isinstance(name, str):
         fold.counts["malformed_calls"] += 1
@@ -114,7 +110,7 @@ def _read_call(
 
 
 def _note_skill(
-    fold: SessionFold, number: int, call_id: str, given: Mapping[str, Any], stamp: str | None, line: int
+    fold: FoldState, number: int, call_id: str, given: Mapping[str, Any], stamp: str | None, line: int
 ) -> None:
     skill = given.get("skill", given.get("command"))
     if isinstance(skill, str) and skill:
@@ -130,9 +126,7 @@ def _note_skill(
         )
 
 
-def _read_error(
-    fold: SessionFold, number: int, entry: Mapping[str, Any], message: Mapping[str, Any], line: int
-) -> None:
+def _read_error(fold: FoldState, number: int, entry: Mapping[str, Any], message: Mapping[str, Any], line: int) -> None:
     stamp = fold.note(number, entry)
     stream = fold.streams[number]
     user_lines.settle_command(fold, number, own=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hookkit.capture.claude_code import prompts, user_lines
+from hookkit.capture.claude_code.fold_state import FoldState
 from hookkit.capture.values import count
 
-if TYPE_CHECKING:
-    from hookkit.capture.claude_code.fold import SessionFold
 
-
-def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) -> None:
+def read(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> None:
     """Take in one line of type ``system``."""
     if not fold.is_new(number, entry):
         return
@@ -48,7 +46,7 @@ def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) ->
         )
 
 
-def read_attachment(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) -> None:
+def read_attachment(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> None:
     """Take in one line of type ``attachment``."""
     attachment = entry.get("attachment")
     if not isinstance(attachment, Mapping) or attachment.get("type") != "queued_command":

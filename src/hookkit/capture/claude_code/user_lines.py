@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hookkit.capture.claude_code import prompts
+from hookkit.capture.claude_code.fold_state import FoldState
 from hookkit.capture.record import new_step, observation
 from hookkit.capture.values import count, micros
-
-if TYPE_CHECKING:
-    from hookkit.capture.claude_code.fold import SessionFold
 
 _MOST_ERROR = 300  # characters of an error that go into Observation.error; the whole is in its content
 
 
-def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) -> None:
+def read(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> None:
     """Take in one line of type ``user``."""
     if not fold.is_new(number, entry):
         return
@@ -41,7 +39,7 @@ def read(fold: SessionFold, number: int, entry: Mapping[str, Any], line: int) ->
 
 
 def _read_texts(
-    fold: SessionFold, number: int, entry: Mapping[str, Any], texts: list[str], stamp: str | None, line: int
+    fold: FoldState, number: int, entry: Mapping[str, Any], texts: list[str], stamp: str | None, line: int
 ) -> None:
     stream = fold.streams[number]
     kinds = [prompts.kind(text) for text in texts]
@@ -61,7 +59,7 @@ def _read_texts(
             add_prompt(fold, number, "\n".join(own), stamp, "user_prompt")
 
 
-def add_prompt(fold: SessionFold, number: int, text: str, stamp: str | None, source: str) -> None:
+def add_prompt(fold: FoldState, number: int, text: str, stamp: str | None, source: str) -> None:
     """Add a step for what the user (or, in a subagent's stream, the calling agent) asked for."""
     stream = fold.streams[number]
     step = new_step("user", stamp)
@@ -75,7 +73,7 @@ def add_prompt(fold: SessionFold, number: int, text: str, stamp: str | None, sou
 
 
 def start_command(
-    fold: SessionFold, number: int, entry: Mapping[str, Any], text: str, stamp: str | None, line: int
+    fold: FoldState, number: int, entry: Mapping[str, Any], text: str, stamp: str | None, line: int
 ) -> None:
     """Keep a command wrapper until the next lines show whether a prompt came out of it."""
     stream = fold.streams[number]
@@ -96,7 +94,7 @@ def start_command(
         stream.pending = dict(found)
 
 
-def settle_command(fold: SessionFold, number: int, *, own: bool) -> None:
+def settle_command(fold: FoldState, number: int, *, own: bool) -> None:
     """Decide about the waiting command: ``own`` makes its arguments a prompt."""
     stream = fold.streams[number]
     pending, stream.pending = stream.pending, None
@@ -106,7 +104,7 @@ def settle_command(fold: SessionFold, number: int, *, own: bool) -> None:
         add_prompt(fold, number, text, pending["timestamp"], "slash_command" if args else "bare_command")
 
 
-def _read_body(fold: SessionFold, number: int, entry: Mapping[str, Any], text: str, line: int) -> None:
+def _read_body(fold: FoldState, number: int, entry: Mapping[str, Any], text: str, line: int) -> None:
     stream = fold.streams[number]
     pending = dict(stream.pending or {})
     folder = prompts.skill_folder(text)
@@ -130,7 +128,7 @@ def _read_body(fold: SessionFold, number: int, entry: Mapping[str, Any], text: s
     )
 
 
-def take_result(fold: SessionFold, number: int, block: Mapping[str, Any], detail: object, stamp: str | None) -> None:
+def take_result(fold: FoldState, number: int, block: Mapping[str, Any], detail: object, stamp: str | None) -> None:
     """Attach the result of a tool call to the step of the call; keep it for later if the call is still to come."""
     call_id = block.get("tool_use_id")
     if not isinstance(call_id, str) or not call_id:
@@ -151,7 +149,7 @@ def take_result(fold: SessionFold, number: int, block: Mapping[str, Any], detail
         fold.counts["orphan_results"] += 1
 
 
-def attach(fold: SessionFold, number: int, call_id: str, result: list[Any]) -> None:
+def attach(fold: FoldState, number: int, call_id: str, result: list[Any]) -> None:
     """Write a result ([text, failed, time, duration in ms or None]) into the step of its call."""
     text, failed, stamp, duration = result
     call = fold.calls[call_id]
