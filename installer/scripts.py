@@ -155,7 +155,8 @@ def runtime() -> bytes:
     """What a hook must know of the hookkit that installed it: how to start ingest, and where its files are."""
     data = {
         "version": __version__,
-        "ingest": [sys.executable, "-P", "-m", "hookkit"],
+        # Not the current folder, and no PYTHONPATH of a project: they could hold another click, or another hookkit.
+        "ingest": [sys.executable, "-E", "-P", "-m", "hookkit"],
         "home": str(paths.home()),
         "state": str(paths.state()),
     }

@@ -51,9 +51,23 @@ def test_scripts_are_executable_private_and_name_this_hookkit(installer: Install
     for name in contract.hook_files:
         assert stat.S_IMODE((paths.hooks() / name).stat().st_mode) == 0o755
     runtime = json.loads((paths.hooks() / "runtime.json").read_text())
-    assert runtime["ingest"] == [sys.executable, "-P", "-m", "hookkit"]
+    assert runtime["ingest"] == [sys.executable, "-E", "-P", "-m", "hookkit"]
     assert (runtime["home"], runtime["state"]) == (str(paths.home()), str(paths.state()))
     assert stat.S_IMODE((paths.hooks() / "runtime.json").stat().st_mode) == 0o600
+
+
+def test_the_ingest_is_not_led_astray_by_a_project_that_has_modules_of_our_names(
+    installer: Install, tmp_path: Path
+) -> None:
+    installer().install()
+    ingest = json.loads((paths.hooks() / "runtime.json").read_text())["ingest"]
+    for name in ("click", "hookkit", "platformdirs"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not this one')\n")
+    done = subprocess.run(
+        [*ingest, "agents"], cwd=tmp_path, env=dict(os.environ) | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_second_install_changes_nothing(installer: Install, settings: Path, snapshot: Snapshot) -> None:
