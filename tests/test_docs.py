@@ -43,7 +43,7 @@ def test_every_hookkit_command_in_the_documents_runs(tmp_path: Path, isolated_ho
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hookkit "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     env = dict(os.environ) | {"PATH": f"{program.parent}:{os.environ['PATH']}"}
-    (isolated_home / "work" / "secret").mkdir(parents=True)
+    (isolated_home / "clients" / "secret").mkdir(parents=True)
     sessions = isolated_home / ".claude" / "projects" / "-home-dev-project"
     sessions.mkdir(parents=True)
     recorded = ROOT / "tests" / "agents" / "fixtures" / "claude-code" / "2.1.197" / "transcripts" / "tour.jsonl"

@@ -16,7 +16,7 @@ _path = click.argument("path", type=click.Path(exists=True, file_okay=False, pat
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
-@click.command(epilog="\b\nExamples:\n  hookkit exclude\n  hookkit exclude ~/work/secret")
+@click.command(epilog="\b\nExamples:\n  hookkit exclude\n  hookkit exclude ~/clients/secret")
 @_path
 @_json
 def exclude(path: Path, as_json: bool) -> None:
@@ -39,7 +39,7 @@ def exclude(path: Path, as_json: bool) -> None:
     _report(folder, excluded=True, as_json=as_json)
 
 
-@click.command(epilog="\b\nExamples:\n  hookkit include\n  hookkit include ~/work/secret")
+@click.command(epilog="\b\nExamples:\n  hookkit include\n  hookkit include ~/clients/secret")
 @_path
 @_json
 def include(path: Path, as_json: bool) -> None:
