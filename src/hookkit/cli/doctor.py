@@ -9,17 +9,14 @@ from typing import Any
 import click
 
 from hookkit.agents.contract import Scope
+from hookkit.cli.options import which_installs
 
 _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 
 
 @click.command(epilog="\b\nExamples:\n  hookkit doctor\n  hookkit doctor claude-code --json\n  hookkit doctor --fix")
-@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@which_installs
 @click.option("--fix", is_flag=True, help="Put right what can be put right, then check again.")
-@click.option("--scope", type=click.Choice(["user", "project", "local"]), help="Only the settings of this scope.")
-@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
-@click.option("--settings-file", type=click.Path(dir_okay=False, path_type=Path), help="Only this settings file.")
-@click.option("--hooks-dir", type=click.Path(file_okay=False, path_type=Path), help="Another folder of scripts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     names: tuple[str, ...],

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from hookkit.agents.contract import Scope
+from hookkit.cli.options import which_installs
 
 EXAMPLES = """\b
 Examples:
@@ -19,11 +20,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", metavar="[AGENT]...", nargs=-1)
-@click.option("--scope", type=click.Choice(["user", "project", "local"]), help="Only the settings of this scope.")
-@click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
-@click.option("--settings-file", type=click.Path(path_type=Path), help="Only this settings file.")
-@click.option("--hooks-dir", type=click.Path(path_type=Path), help="Where the hook scripts are.")
+@which_installs
 @click.option("--purge", is_flag=True, help="Also delete the traces, and all that the hooks left in worktrees.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and every action; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
