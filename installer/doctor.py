@@ -15,6 +15,7 @@ from typing import Literal, cast
 from hookkit import git, paths
 from hookkit.agents.contract import AgentContract
 from hookkit.capture.identity import trace_id
+from hookkit.errors import HookkitError
 from hookkit.installer import settings_edit
 from hookkit.installer.jsontext import JsonTextError, parse
 from hookkit.installer.rehearsal import Played, Rehearsal, scratch_folder
@@ -89,7 +90,7 @@ def _registered(installer: SettingsHookInstaller) -> dict[str, str]:
     try:
         _, text = installer.target.read()
         entries = settings_edit.entries(parse(text or ""), installer.target.ours)
-    except (JsonTextError, OSError, ValueError):
+    except (HookkitError, JsonTextError):  # told by the settings check already
         return {}
     return {e.event: str(e.data["command"]) for e in entries if isinstance(e.data, Mapping) and "command" in e.data}
 
@@ -132,13 +133,8 @@ def _silent(played: Sequence[Played], hint: str) -> Check:
 
 
 def _tree_ids(played: Sequence[Played], hint: str) -> Check:
-    taken = [
-        (step, line["data"]["trail"]["tree_id"]["hex"])
-        for step in played
-        for line in step.lines
-        if "trail" in line["data"]
-    ]
-    wrong = [step.event for step, tree in taken if tree != step.tree]
+    taken = [step for step in played if step.recorded]
+    wrong = [step.event for step in taken if step.recorded != step.tree]
     if wrong or not taken:
         return Check("tree ids", "failed", f"Not the tree id that git gives: {', '.join(wrong) or 'none taken'}.", hint)
     return Check("tree ids", "ok", f"{len(taken)} tree ids, each the one that git gives.")
@@ -155,7 +151,8 @@ def _fast(played: Sequence[Played]) -> Check:
 
 def _ingests(rehearsal: Rehearsal, played: Sequence[Played], home: Path, hint: str) -> Check:
     """The hook at the turn's end started the detached ingest; its trace must hold every call, with both trees."""
-    ends = {event.name for event in rehearsal.contract.events if event.role == "turn_end"}
+    names = {role: {e.name for e in rehearsal.contract.events if e.role == role} for role in ("turn_end", "tool_pre")}
+    ends, calls = names["turn_end"], sum(step.event in names["tool_pre"] for step in played)
     if not any(step.lines for step in played if step.event in ends):
         return Check("ingest", "failed", "The hook at the turn's end did not run, so no ingest was started.", hint)
     trace = home / "traces" / f"{trace_id(rehearsal.contract.name, rehearsal.session_id)}.json"
@@ -165,13 +162,11 @@ def _ingests(rehearsal: Rehearsal, played: Sequence[Played], home: Path, hint: s
         if metadata.get("hook_stop"):
             before, after = metadata["hook_pre_tool_use"], metadata["hook_post_tool_use"]
             whole = [call for call in before if before[call]["trail"] and after.get(call, {}).get("trail")]
-            if len(whole) == len(before):
+            if len(whole) == calls:
                 return Check(
                     "ingest", "ok", f"The detached ingest made a trace of it: {len(whole)} calls with both trees."
                 )
-            return Check(
-                "ingest", "failed", f"Only {len(whole)} of {len(before)} calls have both trees in the trace.", hint
-            )
+            return Check("ingest", "failed", f"Only {len(whole)} of {calls} calls have both trees in the trace.", hint)
         time.sleep(0.05)
     log = home / "state" / "ingest.log"
     said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:] if log.exists() else []

@@ -43,6 +43,11 @@ class Played:
     lines: tuple[Mapping[str, Any], ...]
     tree: str
 
+    @property
+    def recorded(self) -> str | None:
+        """Hex tree id as the hook recorded it; None where its line carries none."""
+        return next((line["data"]["trail"]["tree_id"]["hex"] for line in self.lines if "trail" in line["data"]), None)
+
 
 class Rehearsal:
     """A scratch repository and transcript, and the recording that is played there."""

@@ -206,3 +206,22 @@ def test_a_scratch_folder_outlives_what_was_started_in_it(tmp_path: Path, monkey
         process = subprocess.Popen([sys.executable, "-c", late, str(scratch / "made" / "late")])
     process.wait()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_that_cannot_be_read_end_no_examination(installer: SettingsHookInstaller, tmp_path: Path) -> None:
+    installer.target.link.mkdir(parents=True)
+    checks = _examine(installer, tmp_path)
+    assert _failed(checks) == {"settings"}
+    assert {"transcripts", "disk"} <= checks.keys()
+
+
+def test_a_trace_without_the_calls_that_were_played_fails_the_ingest(
+    installer: SettingsHookInstaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ingest that stores something, but none of the calls, is no proof."""
+    installer.install()
+    events = (paths.hooks() / "hookkit_claude_events.py").read_text()
+    broken = events.replace('("tool", "text")', '("tool", "number")').replace('("tool", "id")', '("tool", "number")')
+    assert broken != events
+    (paths.hooks() / "hookkit_claude_events.py").write_text(broken)
+    assert "ingest" in _failed(_examine(installer, tmp_path))

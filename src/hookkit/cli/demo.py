@@ -9,10 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hookkit.errors import HookkitError
+
+if TYPE_CHECKING:
+    from hookkit.installer.rehearsal import Played
 
 _INGEST_WAIT = 60.0  # seconds; the ingest starts detached and settles first
 
@@ -64,11 +68,9 @@ class _Demo:
         )
         played = list(rehearsal.play(commands, self.environment))
         for step in played:
-            tree = next(
-                (line["data"]["trail"]["tree_id"]["hex"] for line in step.lines if "trail" in line["data"]), None
-            )
             tool = next((line["data"].get("tool", "") for line in step.lines), "")
-            told = "" if tree is None else f"tree {tree[:10]}" + ("" if tree == step.tree else "  NOT what git gives")
+            told = f"tree {step.recorded[:10]}" if step.recorded else ""
+            told += "  NOT what git gives" if _is_off(step) else ""
             self._say(f"  {step.event:<20} {tool:<7} {len(step.lines)} line  {told}")
         trace = self._wait_for_trace()
         self._say("\nhookkit show last\n")
@@ -78,9 +80,9 @@ class _Demo:
         self._say(
             "hookkit remove: the settings are " + ("byte for byte as they were." if restored else "NOT as they were.")
         )
-        wrong = [step.event for step in played if step.code or step.output or len(step.lines) != 1]
+        wrong = [step.event for step in played if step.code or step.output or len(step.lines) != 1 or _is_off(step)]
         if self.as_json:
-            events = [{"event": s.event, "code": s.code, "lines": len(s.lines), "tree_id": s.tree} for s in played]
+            events = [{"event": s.event, "code": s.code, "lines": len(s.lines), "tree_id": s.recorded} for s in played]
             click.echo(json.dumps({"events": events, "restored": restored, "trace": json.loads(trace.read_bytes())}))
         if wrong or not restored:
             raise HookkitError(
@@ -120,3 +122,7 @@ class _Demo:
             "The ingest did not write a trace in time.",
             "Run `hookkit demo --keep`, and look at hookkit/state/ingest.log in the folder that it names.",
         )
+
+
+def _is_off(step: Played) -> bool:
+    return step.recorded is not None and step.recorded != step.tree
