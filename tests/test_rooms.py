@@ -13,8 +13,9 @@ ROOMS = {"hookkit": ROOT / "src" / "hookkit", "hookkit.installer": ROOT / "insta
 LEVELS = (
     {"hookkit.__main__"},
     {"hookkit.cli"},
-    {"hookkit.views", "hookkit.installer"},
+    {"hookkit.views", "hookkit.installer", "hookkit.exporters"},
     {"hookkit.capture"},
+    {"hookkit.trails"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
     {"hookkit.paths", "hookkit.errors"},
     {"hookkit"},

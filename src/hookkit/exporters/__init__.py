@@ -1,0 +1,1 @@
+"""Trails and traces in the formats of others."""

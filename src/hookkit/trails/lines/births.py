@@ -1,0 +1,180 @@
+"""When, and between which boundaries, a commit came to be in this repository.
+
+git's reflogs tell: an entry that makes a commit is its birth here; a commit that was only fetched, checked out or fast
+forwarded to has none. Reflog times are whole seconds and may be those of an editor that was opened long before, so the
+commits that boundaries saw as HEAD place a birth between two of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hookkit.errors import HookkitError
+from hookkit.git.run import run
+from hookkit.git.worktree import Worktree, find
+
+# What moves HEAD to a commit that was there before. Everything else that names a new commit made it.
+_MOVES = re.compile(
+    rb"checkout: |reset: |clone: |Branch: |branch: |initial pull|pull.*: Fast-forward|merge .*: Fast-forward|"
+    rb"rebase.*\((start|finish|abort)\)|rebase.*: (checkout|returning|updating)|fetch|switch: |worktree"
+)
+_ENTRY = re.compile(rb"([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [^\n]*?> (\d+) [+-]\d{4}(?:\t([^\n]*))?\n")
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A commit's coming to be.
+
+    order: later births in one worktree have larger numbers. at: seconds since 1970. since, until: the boundaries around
+    it, microseconds since 1970; None where there is none. replaced: the commit that HEAD was before.
+    """
+
+    commit: str
+    root: int
+    order: int
+    at: int
+    since: int | None
+    until: int | None
+    message: str
+    replaced: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a reflog."""
+
+    old: str
+    new: str
+    at: int
+    message: bytes
+
+    @property
+    def makes(self) -> bool:
+        return not _MOVES.match(self.message) and self.old != self.new
+
+
+def entries(git_dir: Path, worktree: Worktree) -> list[Entry]:
+    """The reflog of HEAD in one of the git folders of ``worktree``'s repository, oldest first; [] if there is none."""
+    try:
+        text = (git_dir / "logs" / "HEAD").read_bytes()
+    except OSError:
+        return _from_git(worktree) if git_dir == worktree.git_dir else []
+    return [
+        Entry(old.decode(), new.decode(), int(at), message or b"") for old, new, at, message in _ENTRY.findall(text)
+    ]
+
+
+def _from_git(worktree: Worktree) -> list[Entry]:
+    """The same by way of git, for stores of references that keep no such file."""
+    if not (worktree.git_dir / "reftable").exists() and not (worktree.common_dir / "reftable").exists():
+        return []
+    try:
+        text = run(worktree.root, "reflog", "show", "--date=raw", "--format=%H%x00%gd%x00%gs", "HEAD", check=False)
+    except HookkitError:
+        return []
+    found: list[Entry] = []
+    for line in reversed(text.splitlines()):
+        commit, when, message = line.split(b"\0", 2)
+        at = re.search(rb"@\{(\d+)", when)
+        old = found[-1].new if found else "0" * len(commit)
+        found.append(Entry(old, commit.decode(), int(at[1]) if at else 0, message))
+    return found
+
+
+class Births:
+    """The births in all worktrees of a repository that the index knows. Read once, when first asked."""
+
+    def __init__(self, worktree: Worktree, db: sqlite3.Connection) -> None:
+        self._worktree, self._db = worktree, db
+        self._found: dict[str, Birth] | None = None
+        self.readable = False  # whether there is any reflog at all
+
+    def of(self, commit: str) -> Birth | None:
+        """The birth of a commit; None if it was not made here, or nothing tells."""
+        return self.all().get(commit)
+
+    def all(self) -> Mapping[str, Birth]:
+        """Commit -> birth."""
+        if self._found is None:
+            self._found = {}
+            roots = self._roots()
+            common = self._worktree.common_dir
+            for git_dir in (common, *sorted(common.glob("worktrees/*"))):
+                log = entries(git_dir, self._worktree)
+                self.readable |= bool(log)
+                self._read(roots.get(git_dir, 0), log)
+        return self._found
+
+    def _roots(self) -> dict[Path, int]:
+        """Git folder -> number of the worktree, as far as the index knows it and it still is there."""
+        found = {}
+        for number, root in self._db.execute("SELECT id, root FROM roots ORDER BY id").fetchall():
+            with contextlib.suppress(HookkitError, OSError):
+                worktree = find(Path(os.fsdecode(root)))
+                if worktree is not None and worktree.common_dir == self._worktree.common_dir:
+                    found[worktree.git_dir] = int(number)
+        return found
+
+    def _read(self, root: int, log: list[Entry]) -> None:
+        assert self._found is not None
+        place = _Places(self._db, root, log)
+        for order, entry in enumerate(log):
+            if entry.makes and entry.new not in place.before(order):
+                since, until = place.around(order) if root else (None, None)
+                message = entry.message.decode("utf-8", "replace")
+                birth = Birth(entry.new, root, order, entry.at, since, until, message, entry.old)
+                self._found.setdefault(entry.new, birth)
+
+
+class _Places:
+    """Places entries of one reflog between the boundaries of its worktree."""
+
+    def __init__(self, db: sqlite3.Connection, root: int, log: list[Entry]) -> None:
+        self._db, self._root, self._log = db, root, log
+        self._first: dict[str, float] = {}
+        for order, entry in enumerate(log):
+            self._first.setdefault(entry.new, order)
+            self._first.setdefault(entry.old, order - 0.5)
+        by_commit: dict[str, list[int]] = {}
+        for order, entry in enumerate(log):
+            by_commit.setdefault(entry.new, []).append(order)
+        # (when HEAD was first seen as another commit, the boundary before, position in the reflog)
+        self._heads: list[tuple[int, int, float]] = []
+        query = "SELECT us, since, head FROM heads WHERE root = ? ORDER BY us"
+        for us, since, head in db.execute(query, (root,)):
+            orders = [order for order in by_commit.get(head, ()) if log[order].at * _SECOND <= us]
+            if orders:
+                last = self._heads[-1][2] if self._heads else -1.0
+                later = [order for order in orders if order >= last]
+                self._heads.append((us, since, float(later[-1] if later else orders[-1])))
+
+    def before(self, order: int) -> set[str]:
+        """The commit of this entry, if an earlier entry names it."""
+        commit = self._log[order].new
+        return {commit} if self._first[commit] < order else set()
+
+    def around(self, order: int) -> tuple[int | None, int | None]:
+        """The boundaries around an entry."""
+        at = bisect_left(self._heads, float(order), key=lambda head: head[2])
+        if at < len(self._heads) and self._heads[at][2] >= order:
+            us, since, _ = self._heads[at]
+            return since, us
+        moment = self._log[order].at * _SECOND
+        floor = self._heads[-1][0] if self._heads else 0
+        row = self._db.execute(
+            "SELECT max(us) FROM boundaries WHERE root = ? AND us < ?", (self._root, max(moment, floor + 1))
+        ).fetchone()
+        since = row[0]
+        row = self._db.execute(
+            "SELECT min(us) FROM boundaries WHERE root = ? AND us >= ? AND us > ?",
+            (self._root, moment + _SECOND, since or 0),
+        ).fetchone()
+        return since, row[0]

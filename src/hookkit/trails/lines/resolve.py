@@ -1,0 +1,241 @@
+"""From a line of a commit to the call that wrote it.
+
+The commit's file is found among the versions that the worktree's snapshots went through, by path and blob id; where
+that content was never seen at a boundary, by what was there at the boundaries around the commit's birth.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hookkit.git.worktree import Worktree
+from hookkit.trails.lines.align import matches
+from hookkit.trails.lines.births import Birth, Births
+from hookkit.trails.lines.chain import FIRST, LAST, LINE, RETURNED, Chains, Version
+from hookkit.trails.lines.changes import lines
+from hookkit.trails.lines.intervals import OUTSIDE, Owner, owner_at
+from hookkit.trails.lines.model import UNKNOWN, Kind, Origin
+from hookkit.trails.lines.objects import Spot, blob_ids, content
+from hookkit.trails.lines.sources import Sources
+
+_DEEPEST = 40  # cherry-picks of cherry-picks
+_SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of one line: a code, or who must have written it; sure: whether ids prove it."""
+
+    code: int | None = None
+    owner: Owner | None = None
+    sure: bool = True
+
+
+class Resolver:
+    """Answers for the lines of commits. Everything it reads it reads once."""
+
+    def __init__(self, worktree: Worktree, db: sqlite3.Connection) -> None:
+        self.worktree, self.db = worktree, db
+        self.chains = Chains(db)
+        self.births = Births(worktree, db)
+        self.sources = Sources(worktree, self.births)
+        self._versions: dict[bytes, dict[str, list[Version]]] = {}
+        self._blobs: dict[tuple[str, bytes], str] = {}
+        self._aligned: dict[tuple[str, bytes], dict[int, _Found]] = {}
+        self._done: dict[Spot, Origin] = {}
+        self._first: int = db.execute("SELECT coalesce(min(us), 0) FROM boundaries").fetchone()[0]
+
+    def prefetch(self, places: Mapping[tuple[str, bytes], object]) -> None:
+        """Read at once what the answers for these (commit, path) need."""
+        wanted = [place for place in places if place not in self._blobs]
+        for place, blob in zip(wanted, blob_ids(self.worktree, wanted), strict=True):
+            self._blobs[place] = blob
+        for path in {path for _, path in wanted}:
+            self._read_versions(path)
+
+    def origin(self, spot: Spot, at: int, depth: int = 0) -> Origin:
+        """Who wrote a line of a commit. at: the commit's committer time, seconds since 1970; 0 if not known."""
+        if spot not in self._done:
+            self._done[spot] = UNKNOWN  # whatever leads back here knows no more
+            self._done[spot] = self._origin(spot, at, depth)
+        return self._done[spot]
+
+    def blob(self, commit: str, path: bytes) -> str:
+        if (commit, path) not in self._blobs:
+            self._blobs[commit, path] = blob_ids(self.worktree, [(commit, path)])[0]
+        return self._blobs[commit, path]
+
+    def _read_versions(self, path: bytes) -> None:
+        blobs = {blob for (_, other), blob in self._blobs.items() if other == path and blob}
+        found: dict[str, list[Version]] = {blob: [] for blob in blobs}
+        for version in self.chains.versions(path, blobs):
+            found[version.blob].append(version)
+        self._versions[path] = found
+
+    def _origin(self, spot: Spot, at: int, depth: int) -> Origin:
+        if not self._first or (at and (at + 1) * _SECOND < self._first):
+            return UNKNOWN  # made before anything was recorded
+        blob = self.blob(spot.commit, spot.path)
+        if not blob:
+            return UNKNOWN
+        if blob not in self._versions.get(spot.path, {}):
+            self._read_versions(spot.path)
+        versions = self._versions[spot.path][blob]
+        birth = self.births.of(spot.commit) if len(versions) != 1 or self._needs_birth(versions[0], spot.line) else None
+        found = self._from_version(versions, birth, spot, at) or self._from_birth(birth, spot)
+        return self._settled(found, spot, at, depth)
+
+    def _needs_birth(self, version: Version, line: int) -> bool:
+        code = version.codes[line] if line < len(version.codes) else 0
+        change = self.chains.change(code)
+        return bool(change and not self.chains.owner(change, change.hunk_of(code & LINE)).typed)
+
+    def _from_version(self, versions: Sequence[Version], birth: Birth | None, spot: Spot, at: int) -> _Found | None:
+        version, sure = _choose(versions, birth, at)
+        if version is None:
+            return None
+        code = version.codes[spot.line] if spot.line < len(version.codes) else 0
+        if not sure:
+            sure = len({v.codes[spot.line] if spot.line < len(v.codes) else 0 for v in versions}) == 1
+        return _Found(code, sure=sure)
+
+    def _from_birth(self, birth: Birth | None, spot: Spot) -> _Found | None:
+        """A content that no boundary saw: a part of what was there was committed, or it was replaced in time."""
+        if birth is None or not birth.root or birth.since is None:
+            return None
+        key = (spot.commit, spot.path)
+        if key not in self._aligned:
+            self._aligned[key] = self._align(birth, spot.commit, spot.path)
+        return self._aligned[key].get(spot.line)
+
+    def _align(self, birth: Birth, commit: str, path: bytes) -> dict[int, _Found]:
+        text = content(self.worktree, self.blob(commit, path))
+        if text is None:
+            return {}
+        found: dict[int, _Found] = {}
+        assert birth.since is not None
+        for us in (birth.until, birth.since):  # what was there before counts more than what came of it
+            if us is None:
+                continue
+            there = self._blob_at(birth.root, us, path)
+            was = content(self.worktree, there)
+            if was is None:
+                continue
+            codes = self.chains.state(birth.root, path, us + 1).codes or []
+            for new, old in matches(was, text).items():
+                found[new] = _Found(codes[old] if old < len(codes) else 0)
+        owner = owner_at(self.db, birth.root, birth.since, birth.until, path) if birth.until else OUTSIDE
+        rest = _Found(owner=owner, sure=False)
+        return {line: found.get(line, rest) for line in range(text.count(b"\n") + 1)}
+
+    def _blob_at(self, root: int, us: int, path: bytes) -> str:
+        row = self.db.execute("SELECT tree FROM boundaries WHERE root = ? AND us = ?", (root, us)).fetchone()
+        return blob_ids(self.worktree, [(row[0], path)])[0] if row else ""
+
+    def _settled(self, found: _Found | None, spot: Spot, at: int, depth: int) -> Origin:
+        if found is None:
+            return self._came_from(spot, None, at, depth) or UNKNOWN
+        if found.code is None:
+            owner = found.owner or OUTSIDE
+            return self._came_from(spot, None, at, depth) or origin_of(owner.doubt())
+        change = self.chains.change(found.code)
+        if change is None:
+            return self._came_from(spot, None, at, depth) or UNKNOWN
+        line = found.code & LINE
+        owner = self.chains.owner(change, change.hunk_of(line))
+        if not owner.typed:
+            brought = self._brought(change.path, change.new_blob, change.since, change.us, line, depth)
+            # A line that came back was written earlier than it came.
+            brought = brought or self._came_from(spot, None if found.code & RETURNED else change.us, at, depth)
+            if brought is not None:
+                return brought
+            if self._only_arrived(spot.commit, change.us, at):
+                return UNKNOWN
+        if found.code & RETURNED or not found.sure:
+            owner = owner.doubt()
+        return origin_of(owner, os.fsdecode(change.path), change.new_blob, line + 1)
+
+    def uncommitted(self, root: int, path: bytes, text: bytes, blob: str) -> list[Origin]:
+        """Who wrote the lines of a file as it is in a worktree now."""
+        last = self.chains.state(root, path, LAST)
+        if last.codes is None or not last.blob:
+            return [UNKNOWN] * len(lines(text))
+        if last.blob == blob:
+            same: Mapping[int, int] = {line: line for line in range(len(lines(text)))}
+        else:
+            same = matches(content(self.worktree, last.blob) or b"", text)
+        # Nothing was recorded after the last boundary: what is new since then is nobody's we know of, or not read yet.
+        later = origin_of(OUTSIDE.doubt())
+        return [self._now(last.codes, same[line]) if line in same else later for line in range(len(lines(text)))]
+
+    def _now(self, codes: Sequence[int], line: int) -> Origin:
+        code = codes[line] if line < len(codes) else 0
+        change = self.chains.change(code)
+        if change is None:
+            return UNKNOWN
+        at = code & LINE
+        owner = self.chains.owner(change, change.hunk_of(at))
+        if not owner.typed:
+            brought = self._brought(change.path, change.new_blob, change.since, change.us, at, 0)
+            if brought is not None:
+                return brought
+        if code & RETURNED:
+            owner = owner.doubt()
+        return origin_of(owner, os.fsdecode(change.path), change.new_blob, at + 1)
+
+    def _brought(self, path: bytes, blob: str, since: int, us: int, line: int, depth: int) -> Origin | None:
+        """The origin of a line that came into the worktree with a content that a commit already had."""
+        if depth > _DEEPEST:
+            return None
+        for spot in self.sources.same_content(path, blob, us // _SECOND + 1, line):
+            birth = self.births.of(spot.holder)
+            if birth and birth.since is not None and birth.since >= since:
+                continue  # made of this very content
+            if birth is None and not self.births.readable:
+                continue
+            return self.origin(spot.line, spot.at, depth + 1)
+        return None
+
+    def _came_from(self, spot: Spot, us: int | None, at: int, depth: int) -> Origin | None:
+        """The origin of a line that git took from another commit; us: only if that was there by then."""
+        if depth > _DEEPEST:
+            return None
+        found = self.sources.same_change(spot.commit, spot.path, spot.line)
+        if found is None or (us is not None and found.at * _SECOND > us):
+            return None
+        origin = self.origin(found.line, found.at, depth + 1)
+        return origin if found.sure or origin.kind == "unknown" else replace(origin, firmness="provisional")
+
+    def _only_arrived(self, commit: str, us: int, at: int) -> bool:
+        """Whether a change may be nothing but the arrival of a commit that was made elsewhere."""
+        return self.births.of(commit) is None and self.births.readable and bool(at) and at * _SECOND < us
+
+
+def _choose(versions: Sequence[Version], birth: Birth | None, at: int) -> tuple[Version | None, bool]:
+    """The version that a commit was made of, and whether that is certain."""
+    if not versions:
+        return None, False
+    if birth and birth.since is not None:
+        here = [version for version in versions if version.root == birth.root]
+        there = [version for version in here if version.since <= birth.since < version.until]
+        soon = [version for version in here if birth.since < version.since <= (birth.until or version.since)]
+        staged = [version for version in here if version.since <= birth.since]
+        for group in (there, soon[:1], staged):
+            if group:
+                return group[-1], True
+    if len(versions) == 1:
+        return versions[0], True
+    earlier = [version for version in versions if version.since < (at + 1) * _SECOND or version.since == FIRST]
+    return (earlier or versions)[-1 if earlier else 0], False
+
+
+def origin_of(owner: Owner, path: str | None = None, blob: str | None = None, line: int | None = None) -> Origin:
+    """What an owner means for a line that was written at ``line`` (1-based) of ``path`` as it then was."""
+    kind: Kind = "tool_call" if owner.kind == "tool_call" else "outside_tool_call"
+    return Origin(
+        kind, "firm" if owner.firm else "provisional", tuple(sorted(owner.limits)), owner.trace, owner.call, owner.step,
+        path, blob, line,
+    )  # fmt: skip
