@@ -127,8 +127,8 @@ class Births:
         assert self._found is not None
         place = _Places(self._db, root, log)
         for order, entry in enumerate(log):
-            if entry.makes and entry.new not in place.before(order):
-                since, until = place.around(order) if root else (None, None)
+            if entry.makes and place.is_new(order):
+                since, until = place.around(order)
                 message = entry.message.decode("utf-8", "replace")
                 birth = Birth(entry.new, root, order, entry.at, since, until, message, entry.old)
                 self._found.setdefault(entry.new, birth)
@@ -138,43 +138,35 @@ class _Places:
     """Places entries of one reflog between the boundaries of its worktree."""
 
     def __init__(self, db: sqlite3.Connection, root: int, log: list[Entry]) -> None:
-        self._db, self._root, self._log = db, root, log
+        self._log = log
         self._first: dict[str, float] = {}
+        self._orders: dict[str, list[int]] = {}
         for order, entry in enumerate(log):
             self._first.setdefault(entry.new, order)
             self._first.setdefault(entry.old, order - 0.5)
-        by_commit: dict[str, list[int]] = {}
-        for order, entry in enumerate(log):
-            by_commit.setdefault(entry.new, []).append(order)
-        # (when HEAD was first seen as another commit, the boundary before, position in the reflog)
-        self._heads: list[tuple[int, int, float]] = []
-        query = "SELECT us, since, head FROM heads WHERE root = ? ORDER BY us"
-        for us, since, head in db.execute(query, (root,)):
-            orders = [order for order in by_commit.get(head, ()) if log[order].at * _SECOND <= us]
-            if orders:
-                last = self._heads[-1][2] if self._heads else -1.0
-                later = [order for order in orders if order >= last]
-                self._heads.append((us, since, float(later[-1] if later else orders[-1])))
+            self._orders.setdefault(entry.new, []).append(order)
+        query = "SELECT us, head FROM boundaries WHERE root = ? ORDER BY us"
+        found = db.execute(query, (root,)).fetchall() if root else []
+        self._moments: list[int] = [us for us, _ in found]
+        self._boundaries: list[tuple[int, str]] = [(us, head) for us, head in found if head]
 
-    def before(self, order: int) -> set[str]:
-        """The commit of this entry, if an earlier entry names it."""
-        commit = self._log[order].new
-        return {commit} if self._first[commit] < order else set()
+    def is_new(self, order: int) -> bool:
+        """Whether no earlier entry names the commit of this one."""
+        return self._first[self._log[order].new] >= order
 
     def around(self, order: int) -> tuple[int | None, int | None]:
-        """The boundaries around an entry."""
-        at = bisect_left(self._heads, float(order), key=lambda head: head[2])
-        if at < len(self._heads) and self._heads[at][2] >= order:
-            us, since, _ = self._heads[at]
-            return since, us
-        moment = self._log[order].at * _SECOND
-        floor = self._heads[-1][0] if self._heads else 0
-        row = self._db.execute(
-            "SELECT max(us) FROM boundaries WHERE root = ? AND us < ?", (self._root, max(moment, floor + 1))
-        ).fetchone()
-        since = row[0]
-        row = self._db.execute(
-            "SELECT min(us) FROM boundaries WHERE root = ? AND us >= ? AND us > ?",
-            (self._root, moment + _SECOND, since or 0),
-        ).fetchone()
-        return since, row[0]
+        """The boundaries around an entry: the last that saw HEAD as it was before it, and the next one."""
+        at = bisect_left(self._boundaries, order, key=self._position)
+        after = self._boundaries[at][0] if at < len(self._boundaries) else None
+        before = self._boundaries[at - 1][0] if at else None
+        # A reflog's time is never later than what it tells of.
+        earlier = bisect_left(self._moments, self._log[order].at * _SECOND)
+        if earlier and (after is None or self._moments[earlier - 1] < after):
+            before = max(before or 0, self._moments[earlier - 1])
+        return before, after
+
+    def _position(self, boundary: tuple[int, str]) -> int:
+        """The last entry that a boundary can have seen."""
+        us, head = boundary
+        orders = self._orders.get(head, ())
+        return max((order for order in orders if self._log[order].at * _SECOND <= us), default=-1)

@@ -111,6 +111,21 @@ class Chains:
     def owner(self, change: Change, hunk: int) -> Owner:
         return self._owners[change.owners[hunk]]
 
+    def said_before(self, change: Change, line: int) -> bool:
+        """Whether a line that a change wrote had been there before, in whatever file and worktree."""
+        found = self.mark(change, line)
+        if found == NO_MARK:
+            return False
+        query = "SELECT 1 FROM said WHERE mark = ? AND us < ? LIMIT 1"
+        return self.db.execute(query, (found, change.us)).fetchone() is not None
+
+    def mark(self, change: Change, line: int) -> bytes:
+        """What a line that a change added is known by."""
+        number = change.hunk_of(line)
+        at = sum(span[3] for span in change.spans[:number]) + line - (change.spans[number][2] if change.spans else 0)
+        added = change.marks()[1]
+        return added[at] if 0 <= at < len(added) else NO_MARK
+
     def roots(self, path: bytes) -> list[int]:
         """The worktrees in which a path ever changed."""
         if path not in self._roots:

@@ -18,7 +18,7 @@ CREATE TABLE roots (id INTEGER PRIMARY KEY, root BLOB UNIQUE);
 -- A moment at which the tree of a whole worktree was taken. us: microseconds since 1970. limits: hook limitations.
 CREATE TABLE boundaries (root INTEGER, us INTEGER, tree TEXT, head TEXT, limits TEXT, trace TEXT,
     PRIMARY KEY (root, us, tree)) WITHOUT ROWID;
--- declared, ranges: JSON. closed NULL: no boundary ended the call.
+-- declared and ranges are JSON. closed NULL: no boundary ended the call.
 CREATE TABLE windows (trace TEXT, call TEXT, root INTEGER, opened INTEGER, closed INTEGER, inferred INTEGER,
     step INTEGER, tool TEXT, declared TEXT, container INTEGER, background INTEGER, ranges TEXT,
     PRIMARY KEY (trace, call)) WITHOUT ROWID;
@@ -31,7 +31,9 @@ CREATE INDEX changes_by_old_path ON changes (old_path, root, us) WHERE old_path 
 CREATE INDEX changes_by_time ON changes (root, us);
 CREATE TABLE owners (id INTEGER PRIMARY KEY, kind TEXT, trace TEXT, call TEXT, step INTEGER, firm INTEGER,
     typed INTEGER, limits TEXT, UNIQUE (kind, trace, call, firm, typed, limits));
-CREATE TABLE heads (root INTEGER, us INTEGER, head TEXT, since INTEGER, PRIMARY KEY (root, us)) WITHOUT ROWID;
+-- When a line of that text was part of a change first, in one worktree. A moment earlier where it was taken out.
+CREATE TABLE said (mark BLOB, root INTEGER, us INTEGER, PRIMARY KEY (mark, root)) WITHOUT ROWID;
+CREATE INDEX said_by_time ON said (root, us);
 CREATE TABLE facts (trace TEXT, call TEXT, session TEXT, agent TEXT, model TEXT, tool TEXT, step INTEGER, turn INTEGER,
     prompt TEXT, PRIMARY KEY (trace, call)) WITHOUT ROWID;
 CREATE TABLE fact_stamps (trace TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID;

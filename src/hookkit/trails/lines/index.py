@@ -69,7 +69,7 @@ class LinesIndex:
         return int(sequence), str(event_id)
 
     def _clear(self) -> None:
-        for table in ("meta", "boundaries", "windows", "changes", "owners", "heads"):
+        for table in ("meta", "boundaries", "windows", "changes", "owners", "said"):
             self.db.execute(f"DELETE FROM {table}")
 
     def _take(self, event: TrailEvent, dirty: dict[int, int]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from hookkit.git.diff import FileChange, diff_trees
 from hookkit.git.run import GitError
 from hookkit.git.worktree import Worktree
-from hookkit.trails.lines.changes import Moves, pack_marks, pack_moves, pack_owners, pack_spans
+from hookkit.trails.lines.changes import NO_MARK, Moves, lines, mark, pack_marks, pack_moves, pack_owners, pack_spans
 
 # Of a boundary's hook limitations: the tree lacks files, so that it can only be compared with one that lacks the same.
 _PARTIAL = frozenset({"tracked_files_only", "large_files_excluded", "unreadable_paths"})
@@ -68,9 +68,8 @@ def derive(worktree: Worktree, db: sqlite3.Connection, root: int, since: int) ->
     row = db.execute("SELECT max(us) FROM boundaries WHERE root = ? AND us < ?", (root, since)).fetchone()
     start = row[0] if row[0] is not None else since
     db.execute("DELETE FROM changes WHERE root = ? AND us > ?", (root, start))
-    db.execute("DELETE FROM heads WHERE root = ? AND us > ?", (root, start))
+    db.execute("DELETE FROM said WHERE root = ? AND us >= ?", (root, start))
     boundaries = _boundaries(db, root, start)
-    _note_heads(db, root, boundaries)
     pairs = [pair for pair in itertools.pairwise(boundaries) if pair[0].tree != pair[1].tree]
     if not pairs:
         return
@@ -88,13 +87,6 @@ def _boundaries(db: sqlite3.Connection, root: int, start: int) -> list[Boundary]
         Boundary(us, tree, head, frozenset(limits.split()))
         for us, tree, head, limits in db.execute(query, (root, start))
     ]
-
-
-def _note_heads(db: sqlite3.Connection, root: int, boundaries: Sequence[Boundary]) -> None:
-    """Keep the boundaries at which HEAD was another commit than at the one before."""
-    for before, after in itertools.pairwise(boundaries):
-        if after.head and after.head != before.head:
-            db.execute("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?)", (root, after.us, after.head, before.us))
 
 
 def _windows(db: sqlite3.Connection, root: int, start: int, moments: Sequence[int]) -> list[Window]:
@@ -142,6 +134,7 @@ def _store(
 ) -> None:
     paths = [(os.fsencode(file.old_path), os.fsencode(file.path)) for file in files]
     moves = Moves(files, paths)
+    _note_said(db, root, after.us, files)
     partial = before.limits & _PARTIAL != after.limits & _PARTIAL
     known: dict[Owner, int] = {}
     for number, file in enumerate(files):
@@ -161,6 +154,17 @@ def _store(
                 pack_owners([known[owner] for owner in owners]),
             ),
         )  # fmt: skip
+
+
+def _note_said(db: sqlite3.Connection, root: int, us: int, files: Sequence[FileChange]) -> None:
+    """Keep which lines were there: those taken out before this change, those put in since it."""
+    for file in files:
+        for hunk in file.hunks:
+            for text, moment in ((hunk.removed, us - 1), (hunk.added, us)):
+                found = ((mark(line), root, moment) for line in lines(text))
+                db.executemany(
+                    "INSERT OR IGNORE INTO said VALUES (?, ?, ?)", (row for row in found if row[0] != NO_MARK)
+                )
 
 
 def owner_of(

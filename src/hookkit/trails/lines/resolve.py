@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from hookkit.git.worktree import Worktree
 from hookkit.trails.lines.align import matches
 from hookkit.trails.lines.births import Birth, Births
-from hookkit.trails.lines.chain import FIRST, LAST, LINE, RETURNED, Chains, Version
+from hookkit.trails.lines.chain import FIRST, LAST, LINE, RETURNED, Chains, Change, Version
 from hookkit.trails.lines.changes import lines
 from hookkit.trails.lines.intervals import OUTSIDE, Owner, owner_at
 from hookkit.trails.lines.model import UNKNOWN, Kind, Origin
@@ -46,6 +46,7 @@ class Resolver:
         self._blobs: dict[tuple[str, bytes], str] = {}
         self._aligned: dict[tuple[str, bytes], dict[int, _Found]] = {}
         self._done: dict[Spot, Origin] = {}
+        self._open: set[Spot] = set()  # what is being looked for: whatever leads back there knows no more
         self._first: int = db.execute("SELECT coalesce(min(us), 0) FROM boundaries").fetchone()[0]
 
     def prefetch(self, places: Mapping[tuple[str, bytes], object]) -> None:
@@ -59,8 +60,9 @@ class Resolver:
     def origin(self, spot: Spot, at: int, depth: int = 0) -> Origin:
         """Who wrote a line of a commit. at: the commit's committer time, seconds since 1970; 0 if not known."""
         if spot not in self._done:
-            self._done[spot] = UNKNOWN  # whatever leads back here knows no more
+            self._open.add(spot)
             self._done[spot] = self._origin(spot, at, depth)
+            self._open.discard(spot)
         return self._done[spot]
 
     def blob(self, commit: str, path: bytes) -> str:
@@ -84,14 +86,18 @@ class Resolver:
         if blob not in self._versions.get(spot.path, {}):
             self._read_versions(spot.path)
         versions = self._versions[spot.path][blob]
-        birth = self.births.of(spot.commit) if len(versions) != 1 or self._needs_birth(versions[0], spot.line) else None
+        plain = len(versions) == 1 and self._is_plain(versions[0], spot.line, at)
+        birth = None if plain else self.births.of(spot.commit)
         found = self._from_version(versions, birth, spot, at) or self._from_birth(birth, spot)
         return self._settled(found, spot, at, depth)
 
-    def _needs_birth(self, version: Version, line: int) -> bool:
+    def _is_plain(self, version: Version, line: int, at: int) -> bool:
+        """Whether a call named the file and gave the line, before the commit: nothing more is to be asked."""
         code = version.codes[line] if line < len(version.codes) else 0
         change = self.chains.change(code)
-        return bool(change and not self.chains.owner(change, change.hunk_of(code & LINE)).typed)
+        if change is None:
+            return version.since == FIRST
+        return version.since <= (at + 1) * _SECOND and self.chains.owner(change, change.hunk_of(code & LINE)).typed
 
     def _from_version(self, versions: Sequence[Version], birth: Birth | None, spot: Spot, at: int) -> _Found | None:
         version, sure = _choose(versions, birth, at)
@@ -154,22 +160,24 @@ class Resolver:
                 return brought
             if self._only_arrived(spot.commit, change.us, at):
                 return UNKNOWN
-        if found.code & RETURNED or not found.sure:
+        if found.code & RETURNED or not found.sure or not (owner.typed or self._is_first(change, line)):
             owner = owner.doubt()
         return origin_of(owner, os.fsdecode(change.path), change.new_blob, line + 1)
 
     def uncommitted(self, root: int, path: bytes, text: bytes, blob: str) -> list[Origin]:
         """Who wrote the lines of a file as it is in a worktree now."""
         last = self.chains.state(root, path, LAST)
-        if last.codes is None or not last.blob:
-            return [UNKNOWN] * len(lines(text))
-        if last.blob == blob:
-            same: Mapping[int, int] = {line: line for line in range(len(lines(text)))}
-        else:
-            same = matches(content(self.worktree, last.blob) or b"", text)
+        count = len(lines(text))
+        codes, same = last.codes or [], {line: line for line in range(count)}
+        if last.codes is None or last.blob != blob:
+            versions = self.chains.versions(path, {blob})
+            if versions:
+                codes = list(versions[-1].codes)
+            else:
+                same = matches(content(self.worktree, last.blob) or b"", text)
         # Nothing was recorded after the last boundary: what is new since then is nobody's we know of, or not read yet.
         later = origin_of(OUTSIDE.doubt())
-        return [self._now(last.codes, same[line]) if line in same else later for line in range(len(lines(text)))]
+        return [self._now(codes, same[line]) if line in same else later for line in range(count)]
 
     def _now(self, codes: Sequence[int], line: int) -> Origin:
         code = codes[line] if line < len(codes) else 0
@@ -182,9 +190,15 @@ class Resolver:
             brought = self._brought(change.path, change.new_blob, change.since, change.us, at, 0)
             if brought is not None:
                 return brought
-        if code & RETURNED:
+        if code & RETURNED or not (owner.typed or self._is_first(change, at)):
             owner = owner.doubt()
         return origin_of(owner, os.fsdecode(change.path), change.new_blob, at + 1)
+
+    def _is_first(self, change: Change, line: int) -> bool:
+        """Whether nothing like a line was there before it was written by somebody who did not name the file."""
+        if self.chains.said_before(change, line):
+            return False
+        return not self.sources.said_before(change.path, self.chains.mark(change, line), change.since)
 
     def _brought(self, path: bytes, blob: str, since: int, us: int, line: int, depth: int) -> Origin | None:
         """The origin of a line that came into the worktree with a content that a commit already had."""
@@ -194,6 +208,8 @@ class Resolver:
             birth = self.births.of(spot.holder)
             if birth and birth.since is not None and birth.since >= since:
                 continue  # made of this very content
+            if spot.line in self._open:
+                continue
             if birth is None and not self.births.readable:
                 continue
             return self.origin(spot.line, spot.at, depth + 1)
@@ -204,7 +220,7 @@ class Resolver:
         if depth > _DEEPEST:
             return None
         found = self.sources.same_change(spot.commit, spot.path, spot.line)
-        if found is None or (us is not None and found.at * _SECOND > us):
+        if found is None or found.line in self._open or (us is not None and found.at * _SECOND > us):
             return None
         origin = self.origin(found.line, found.at, depth + 1)
         return origin if found.sure or origin.kind == "unknown" else replace(origin, firmness="provisional")
@@ -218,6 +234,8 @@ def _choose(versions: Sequence[Version], birth: Birth | None, at: int) -> tuple[
     """The version that a commit was made of, and whether that is certain."""
     if not versions:
         return None, False
+    if birth and birth.until is not None:
+        versions = [version for version in versions if version.since <= birth.until]
     if birth and birth.since is not None:
         here = [version for version in versions if version.root == birth.root]
         there = [version for version in here if version.since <= birth.since < version.until]
@@ -226,6 +244,8 @@ def _choose(versions: Sequence[Version], birth: Birth | None, at: int) -> tuple[
         for group in (there, soon[:1], staged):
             if group:
                 return group[-1], True
+    if not versions:
+        return None, False
     if len(versions) == 1:
         return versions[0], True
     earlier = [version for version in versions if version.since < (at + 1) * _SECOND or version.since == FIRST]

@@ -14,7 +14,7 @@ from hookkit.git.diff import FileChange, diff_trees
 from hookkit.git.run import run
 from hookkit.git.worktree import Worktree
 from hookkit.trails.lines.births import Births
-from hookkit.trails.lines.changes import alphanumeric
+from hookkit.trails.lines.changes import NO_MARK, alphanumeric, lines, mark
 from hookkit.trails.lines.objects import Spot, tree_ids
 
 _MOST_COMMITS = 300  # of one path that are looked at, newest first
@@ -86,6 +86,7 @@ class Sources:
         self._patches: dict[bytes, list[Patch]] = {}
         self._blames: dict[tuple[str, bytes], dict[int, Spot]] = {}
         self._ranges: dict[tuple[str, bytes], list[tuple[str, int, FileChange]]] = {}
+        self._said: dict[bytes, dict[bytes, int]] = {}
         self._matches: dict[tuple[str, bytes], _Match | None] = {}
 
     def patches(self, path: bytes) -> list[Patch]:
@@ -101,6 +102,19 @@ class Sources:
                 found = self._blamed(patch.commit, path, line)
                 if found:
                     yield Source(patch.commit, patch.at, found)
+
+    def said_before(self, path: bytes, found: bytes, us: int) -> bool:
+        """Whether a commit that is older than ``us`` (microseconds) put in, or took out, a line of this mark."""
+        if path not in self._said:
+            said: dict[bytes, int] = {}
+            for patch in reversed(self.patches(path)):
+                for hunk in patch.change.hunks:
+                    for line in (*lines(hunk.removed), *lines(hunk.added)):
+                        said.setdefault(mark(line), patch.at)
+            said.pop(NO_MARK, None)
+            self._said[path] = said
+        at = self._said[path].get(found)
+        return at is not None and (at + 1) * 1_000_000 <= us
 
     def same_change(self, commit: str, path: bytes, line: int) -> Source | None:
         """The older commit that made the same change, or took it back, or the branch that did, for an added line."""
