@@ -14,6 +14,7 @@ from hookkit import git, paths
 from hookkit.errors import HookInstallError, HookkitError
 from hookkit.installer import files, record
 from hookkit.store.index import Index, index_path
+from hookkit.trails import log_purge
 
 # $HOOKKIT_HOME may be a folder that holds more than hookkit: only names that are ours are touched in it.
 _DATA = {
@@ -44,6 +45,7 @@ def purge() -> tuple[Path, ...]:
     roots, made = _worktrees(), files.made_folders()
     with files.exclusive():
         for root in roots:
+            _drop_log(root)
             for path in _in_worktree(root):
                 _delete(path)
             drop_sidecar_folders(root)
@@ -101,15 +103,29 @@ def _projects() -> Iterator[Path]:
 
 def _in_worktree(root: Path) -> Iterator[Path]:
     yield from _sidecars(root)
-    try:
-        worktree = git.find(root)
-    except HookkitError:
+    worktree = _found(root)
+    if worktree is None:
         return
-    if worktree is None or worktree.root != root.resolve():
-        return
+    yield from log_purge.what(worktree)
     for folder in dict.fromkeys((worktree.private_dir, worktree.common_dir / "hookkit")):
         if folder.is_dir() and not folder.is_symlink():
             yield folder
+
+
+def _found(root: Path) -> git.Worktree | None:
+    try:
+        worktree = git.find(root)
+    except HookkitError:
+        return None
+    return worktree if worktree is not None and worktree.root == root.resolve() else None
+
+
+def _drop_log(root: Path) -> None:
+    """Before the private folders go: what is left of the log's packs is known only there."""
+    worktree = _found(root)
+    if worktree is not None:
+        log_purge.purge(worktree)
+        files.step("purged the event log")
 
 
 def _sidecars(root: Path) -> Iterator[Path]:
