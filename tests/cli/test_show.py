@@ -12,7 +12,7 @@ from opentraces_schema import TraceRecord
 from hookkit import paths
 from hookkit.cli import run
 from hookkit.store.files import trace_path
-from hookkit.views.gaps import Gap, gaps, windows
+from hookkit.trails.timeline import timeline
 from hookkit.views.show import render
 from hookkit.views.text import one_line
 
@@ -76,28 +76,11 @@ def test_colour_is_for_terminals_that_want_it(
 
 
 def test_gap_is_the_difference_between_one_windows_end_and_the_next_ones_start(trace: str) -> None:
-    metadata = json.loads(trace_path(trace).read_bytes())["metadata"]
-    (gap,) = gaps(metadata)
-    assert gap.before == metadata["hook_stop"][0]["trail"]["tree_id"]["hex"]
-    assert gap.after in {window.before for window in windows(metadata).values()}
-
-
-def test_change_inside_another_open_window_is_no_gap() -> None:
-    def at(second: int) -> str:
-        return f"2026-01-01T00:00:{second:02d}Z"
-
-    def entry(second: int, tree: str) -> dict[str, object]:
-        return {
-            "timestamp": at(second),
-            "trail": {"worktree_root": "/r", "tree_id": {"hex": tree}},
-        }
-
-    metadata = {
-        "hook_pre_tool_use": {"outer": entry(1, "a"), "inner": entry(2, "b"), "next": entry(5, "d")},
-        "hook_post_tool_use": {"inner": entry(3, "b"), "outer": entry(4, "c"), "next": entry(6, "d")},
-        "hook_stop": [entry(7, "e")],
-    }
-    assert gaps(metadata) == [Gap("c", "d", at(4), "next"), Gap("d", "e", at(6))]
+    record = json.loads(trace_path(trace).read_bytes())
+    times = timeline(record)
+    (gap,) = times.gaps()
+    assert gap.before == record["metadata"]["hook_stop"][0]["trail"]["tree_id"]["hex"]
+    assert gap.after in {window.before for window in times.windows.values()}
 
 
 def test_change_between_two_turns_is_shown_between_them() -> None:

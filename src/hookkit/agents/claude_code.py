@@ -5,10 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hookkit.agents.contract import AgentContract, Evidence, HookEvent
 
 _MANAGED = Path("/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code")
+
+# Tools that write one file, and the field of their input that names it.
+_WRITERS = {"Write": "file_path", "Edit": "file_path", "MultiEdit": "file_path", "NotebookEdit": "notebook_path"}
+# Tools that only look, or change nothing but the agent's own state. What is missing here counts as a writer.
+_READERS = frozenset(
+    {
+        "AgentOutputTool", "AskUserQuestion", "BashOutput", "EnterPlanMode", "ExitPlanMode", "Glob", "Grep", "KillBash",
+        "KillShell", "LS", "NotebookRead", "Read", "StructuredOutput", "TaskCreate", "TaskGet", "TaskList",
+        "TaskOutput", "TaskStop", "TaskUpdate", "TodoRead", "TodoWrite", "ToolSearch", "WebFetch", "WebSearch",
+    }
+)  # fmt: skip
 
 
 def config_home(env: Mapping[str, str]) -> Path:
@@ -31,6 +43,18 @@ def _local(_env: Mapping[str, str], project: Path) -> Path:
 
 def _transcripts(env: Mapping[str, str]) -> Path:
     return config_home(env) / "projects"
+
+
+def _writes(tool: str, given: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if tool in _READERS:
+        return ()
+    path = given.get(_WRITERS[tool]) if tool in _WRITERS else None
+    return (path,) if isinstance(path, str) and path else None
+
+
+def _background(tool: str, given: Mapping[str, Any]) -> bool:
+    """A subagent in the background has hook lines of its own; a shell command has none."""
+    return tool == "Monitor" or (tool == "Bash" and given.get("run_in_background") is True)
 
 
 CONTRACT = AgentContract(
@@ -73,6 +97,9 @@ CONTRACT = AgentContract(
     turn_field="prompt_id",
     call_field="tool_use_id",
     trust="The folder's trust dialog, in the interactive program only; hooks need no review of their own.",
+    writes=_writes,
+    containers=frozenset({"Agent", "Task"}),
+    background=_background,
     transcripts=_transcripts,
     parser="hookkit.capture.claude_code.parser:ClaudeCodeParser",
     evidence=Evidence("run", "2.1.197", "2026-11-22"),

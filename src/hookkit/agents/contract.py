@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal[
     "session_start", "session_end", "prompt", "tool_pre", "tool_post", "tool_failure",
@@ -44,6 +44,10 @@ class AgentContract:
     comments: whether the agent itself reads a settings file that holds comments or trailing commas.
     envelope: name of the JSON Schema (schemas/<envelope>.schema.json) of the settings file.
     managed: machine-wide policy files that can forbid hooks, in order.
+    writes: function of a tool's name and input giving the paths that the call may write, as they were given; () for a
+        tool that writes no file of a worktree, None for one that may write anything, as every unknown tool may.
+    containers: tools whose windows hold the windows of other calls, and that write nothing beside those.
+    background: whether a call goes on after its window was closed.
     transcripts: function of the environment giving the folder that holds the agent's sessions.
     parser: "module:class" of the SessionParser, imported on first use.
     """
@@ -64,6 +68,9 @@ class AgentContract:
     turn_field: str
     call_field: str | None
     trust: str
+    writes: Callable[[str, Mapping[str, Any]], tuple[str, ...] | None]
+    containers: frozenset[str]
+    background: Callable[[str, Mapping[str, Any]], bool]
     transcripts: Callable[[Mapping[str, str]], Path]
     parser: str
     evidence: Evidence

@@ -63,7 +63,7 @@ def build(
             **{name: number for name, number in {**assembly.counts, **hooks.counts}.items() if number},
         },
     }
-    return Record(head, metadata, assembly.steps)
+    return Record(head, metadata, assembly.steps, pairing.unseen)
 
 
 def _describe(head: dict[str, Any], assembly: Assembly, hooks: HookIndex) -> None:

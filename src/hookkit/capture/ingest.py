@@ -1,7 +1,7 @@
 """Reads what is new of a session into its trace. One ingest per session at a time; a later one supersedes.
 
-Order of the writes: trace, index, state. A crash between any two leaves a state that is older than the trace, and the
-next run reads the difference again: the same lines always give the same bytes.
+Order of the writes: trace, index, trail, state. A crash between any two leaves a state that is older than the trace,
+and the next run reads the difference again: the same lines always give the same bytes, and the same facts in the trail.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hookkit.capture.record import Record
 from hookkit.capture.registry import get_parser
 from hookkit.capture.session import FoldingParser, Session, worktree
 from hookkit.capture.settle import settle
+from hookkit.capture.trail import follow
 from hookkit.errors import HookkitError
 from hookkit.store.files import replace_file, trace_path
 from hookkit.store.index import Index
@@ -187,7 +188,8 @@ def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Inge
     if root is not None and is_excluded(root):
         return _with(base, "excluded")
     summary = _store(record)
-    session.stored = state.stamp(base.trace_id)
+    followed = follow(session.hooks, record, project or root)
+    session.stored = state.stamp(base.trace_id) if followed else None  # None: there is something left to do
     with contextlib.suppress(OSError):  # without a state the next run reads everything again
         state.save(base.trace_id, *session.dump())
     if root is not None:

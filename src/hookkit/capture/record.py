@@ -128,11 +128,13 @@ class Record:
 
     head: every key of the schema but ``steps`` and ``metadata``; metadata values may be ``Pieces``.
     steps: placed steps, canonical.
+    unseen: not written: the calls that no hook saw -> when they ended, if that is known (microseconds since 1970).
     """
 
     head: dict[str, Any]
     metadata: dict[str, Any]
     steps: list[bytes] = field(default_factory=list)
+    unseen: Mapping[str, int | None] = field(default_factory=dict)
 
     def text(self) -> Iterator[bytes]:
         """The whole record with its content hash, in pieces, ending with a newline."""

@@ -30,12 +30,19 @@ class CallEnd:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """inferred: call id -> canonical post entry. The counts say which calls have no window at all, and why."""
+    """inferred: call id -> canonical post entry. The counts say which calls have no window at all, and why.
+
+    unseen: the calls that no hook saw -> when they ended, if that is known (microseconds since 1970).
+    """
 
     inferred: Mapping[str, bytes]
     no_post: int
     no_pre: int
-    no_hook: int
+    unseen: Mapping[str, int | None]
+
+    @property
+    def no_hook(self) -> int:
+        return len(self.unseen)
 
     @property
     def missing(self) -> int:
@@ -56,7 +63,9 @@ def pair(hooks: HookIndex, ends: Mapping[str, CallEnd]) -> Pairing:
         inferred=inferred,
         no_post=len(unpaired) - len(inferred),
         no_pre=sum(call_id not in hooks.pre for call_id in hooks.post),
-        no_hook=sum(call_id not in hooks.pre and call_id not in hooks.post for call_id in ends),
+        unseen={
+            call_id: end.us for call_id, end in ends.items() if call_id not in hooks.pre and call_id not in hooks.post
+        },
     )
 
 

@@ -9,13 +9,18 @@ from pathlib import Path
 from hookkit.errors import HookkitError, UsageError
 from hookkit.git.run import run
 from hookkit.git.worktree import Worktree
+from hookkit.trails.patch import objects_needed
+
+# A split index would leave its other half in the user's git folder.
+_WHOLE_INDEX = ("-c", "core.splitIndex=false", "-c", "index.sparse=false", "-c", "core.untrackedCache=false")
 
 
 def write_tree(worktree: Worktree, tree: str, folder: Path) -> int:
     """Write the files of ``tree`` (hex id) into ``folder``; gives how many.
 
     The folder is made; one that holds anything is refused. Line ends and filters are those of the worktree. Of
-    submodules only the folder is made: their content was never in the tree. GitError if git no longer has an object.
+    submodules only the folder is made: their content was never in the tree. HookkitError if git no longer has an
+    object.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -25,9 +30,12 @@ def write_tree(worktree: Worktree, tree: str, folder: Path) -> int:
         raise HookkitError(
             "NOT_WRITABLE", f"{folder} cannot be written: {error.strerror}.", "Give another folder with --to."
         ) from error
-    with tempfile.TemporaryDirectory(prefix="hookkit-") as scratch:
+    with objects_needed(worktree), tempfile.TemporaryDirectory(prefix="hookkit-") as scratch:
         extra = {**worktree.object_environment(), "GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        run(worktree.root, "read-tree", tree, extra=extra)
-        target = f"{os.path.realpath(folder)}/"
-        run(worktree.root, "checkout-index", "--all", "--force", f"--prefix={target}", extra=extra, timeout=600)
-        return run(worktree.root, "ls-files", "-z", extra=extra).count(b"\0")
+
+        def git(*arguments: str) -> bytes:
+            return run(worktree.root, *_WHOLE_INDEX, *arguments, extra=extra, timeout=600)
+
+        git("read-tree", tree)
+        git("checkout-index", "--all", "--force", f"--prefix={os.path.realpath(folder)}/")
+        return git("ls-files", "-z").count(b"\0")

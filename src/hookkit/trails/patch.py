@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hookkit.errors import HookkitError
 from hookkit.git.plain import EMPTY_TREE, plain
-from hookkit.git.run import run
+from hookkit.git.run import GitError, run
 from hookkit.git.worktree import Worktree, quoted
 from hookkit.trails.changed import Change, Entry
 
@@ -112,11 +113,11 @@ def fold(found: Iterable[Change]) -> list[Layer]:
 def combined(worktree: Worktree, changes: Sequence[Change], *, stat: bool = False) -> Patch:
     """The patch of changes that came one after the other. stat: a diffstat in place of the text.
 
-    GitError if git no longer has an object.
+    HookkitError if git no longer has an object.
     """
     text: list[bytes] = []
     files: list[FileStat] = []
-    with _scratch(worktree) as (variables, folder):
+    with objects_needed(worktree), _scratch(worktree) as (variables, folder):
         for layer in fold([_partial(worktree, variables, change) for change in changes]):
             pair = [
                 _tree(worktree, variables, folder / f"index.{side}", entries)
@@ -130,9 +131,24 @@ def combined(worktree: Worktree, changes: Sequence[Change], *, stat: bool = Fals
 def between(worktree: Worktree, before: str, after: str, *, stat: bool = False) -> Patch:
     """The patch between two trees (hex ids; "" is the empty one)."""
     old, new = before or EMPTY_TREE[len(after)], after or EMPTY_TREE[len(before)]
-    with plain(worktree) as variables:
+    with objects_needed(worktree), plain(worktree) as variables:
         text = _difference(worktree, variables, old, new, stat=stat)
         return Patch(text, tuple(_files(worktree, variables, old, new)))
+
+
+@contextlib.contextmanager
+def objects_needed(worktree: Worktree) -> Iterator[None]:
+    """Have a failure of git say what it means: something that was recorded is gone."""
+    try:
+        yield
+    except GitError as error:
+        if error.code not in ("GIT_FAILED", "TREE_MISSING"):
+            raise
+        raise HookkitError(
+            "OBJECTS_LOST",
+            f"{worktree.root} no longer has all that this is made of. {error.message}",
+            "`hookkit trail verify --full` tells what the log has lost.",
+        ) from error
 
 
 def _partial(worktree: Worktree, variables: Variables, change: Change) -> Change:

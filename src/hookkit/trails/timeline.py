@@ -55,8 +55,10 @@ class Moment:
 
     @property
     def time(self) -> str:
-        """As the hook wrote it."""
-        return str(self.entry["timestamp"])
+        """As the hook wrote it; without a zone it is UTC."""
+        said = str(self.entry["timestamp"])
+        moment = datetime.fromisoformat(said)
+        return said if moment.tzinfo else moment.replace(tzinfo=UTC).isoformat()
 
     @property
     def inferred(self) -> bool:

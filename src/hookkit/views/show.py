@@ -8,8 +8,8 @@ from typing import Any
 from hookkit.store.index import activity
 from hookkit.store.plain import plain
 from hookkit.store.summary import summarise
+from hookkit.trails.timeline import Gap, Window, timeline
 from hookkit.views import text
-from hookkit.views.gaps import Gap, Window, gaps, windows
 
 _WIDTH = 100
 # Said of every call that is not a file edit: its tree ids are there, its lines are not known by the hook.
@@ -32,7 +32,7 @@ def render(record: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a trace: what it is, then its turns with their calls, windows and gaps."""
     yield from _header(record)
     metadata = record.get("metadata") or {}
-    yield from _Steps(record["steps"], metadata).lines()
+    yield from _Steps(record).lines()
     for error in metadata.get("session_errors", []):
         yield text.styled(f"  error: {text.one_line(str(error.get('message')), _WIDTH)}", "red")
 
@@ -97,11 +97,12 @@ def _state(summary: Mapping[str, Any]) -> str:
 
 
 class _Steps:
-    def __init__(self, steps: list[Mapping[str, Any]], metadata: Mapping[str, Any]) -> None:
-        self.steps = steps
-        self.root = f"{metadata.get('project')}/"
-        self.windows = windows(metadata)
-        found = gaps(metadata)
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self.steps: list[Mapping[str, Any]] = record["steps"]
+        self.root = f"{(record.get('metadata') or {}).get('project')}/"
+        times = timeline(record)
+        self.windows = times.windows
+        found = times.gaps()
         self.call_gaps = {gap.call_id: gap for gap in found if gap.call_id}
         self.turn_gaps = [gap for gap in found if not gap.call_id]
         self.turn = 0

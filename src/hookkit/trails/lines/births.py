@@ -8,6 +8,7 @@ commits that boundaries saw as HEAD place a birth between two of them.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import sqlite3
@@ -19,6 +20,7 @@ from pathlib import Path
 from hookkit.errors import HookkitError
 from hookkit.git.run import run
 from hookkit.git.worktree import Worktree, find
+from hookkit.trails.lines.database import transaction
 
 # What moves HEAD to a commit that was there before. Everything else that names a new commit made it.
 _MOVES = re.compile(
@@ -95,11 +97,16 @@ class Births:
     def __init__(self, worktree: Worktree, db: sqlite3.Connection) -> None:
         self._worktree, self._db = worktree, db
         self._found: dict[str, Birth] | None = None
-        self.readable = False  # whether there is any reflog at all
+        self._told_since: dict[Path, int] = {}
 
     def of(self, commit: str) -> Birth | None:
         """The birth of a commit; None if it was not made here, or nothing tells."""
         return self.all().get(commit)
+
+    def tells(self, at: int) -> bool:
+        """Whether a commit of that time (seconds since 1970) that has no birth was certainly made elsewhere."""
+        self.all()
+        return bool(self._told_since) and at > max(self._told_since.values())
 
     def all(self) -> Mapping[str, Birth]:
         """Commit -> birth."""
@@ -108,10 +115,26 @@ class Births:
             roots = self._roots()
             common = self._worktree.common_dir
             for git_dir in (common, *sorted(common.glob("worktrees/*"))):
-                log = entries(git_dir, self._worktree)
-                self.readable |= bool(log)
-                self._read(roots.get(git_dir, 0), log)
+                log = self._remembered(git_dir, entries(git_dir, self._worktree))
+                if log:
+                    self._told_since[git_dir] = _whole_since(log)
+                    self._read(roots.get(git_dir, 0), log)
         return self._found
+
+    def _remembered(self, git_dir: Path, log: list[Entry]) -> list[Entry]:
+        """The entries of a reflog, with those that git has dropped since they were read first."""
+        name = os.fsencode(git_dir)
+        query = "SELECT old, new, at, message FROM entries WHERE git_dir = ? ORDER BY id"
+        known = [Entry(*row) for row in self._db.execute(query, (name,))]
+        seen = set(known)
+        fresh = [entry for entry in log if entry not in seen]
+        if fresh:
+            rows = [(name, entry.old, entry.new, entry.at, entry.message) for entry in fresh]
+            with contextlib.suppress(sqlite3.Error), transaction(self._db):
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO entries (git_dir, old, new, at, message) VALUES (?, ?, ?, ?, ?)", rows
+                )
+        return known + fresh
 
     def _roots(self) -> dict[Path, int]:
         """Git folder -> number of the worktree, as far as the index knows it and it still is there."""
@@ -132,6 +155,15 @@ class Births:
                 message = entry.message.decode("utf-8", "replace")
                 birth = Birth(entry.new, root, order, entry.at, since, until, message, entry.old)
                 self._found.setdefault(entry.new, birth)
+
+
+def _whole_since(log: list[Entry]) -> int:
+    """Since when a reflog lacks nothing: git drops old entries, from the start and from within. Seconds since 1970."""
+    since = 0 if not log[0].old.strip("0") else log[0].at
+    for before, after in itertools.pairwise(log):
+        if before.new != after.old:
+            since = after.at
+    return since
 
 
 class _Places:

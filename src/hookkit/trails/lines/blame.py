@@ -14,7 +14,7 @@ from hookkit.trails.lines.facts import call_facts
 from hookkit.trails.lines.index import LinesIndex
 from hookkit.trails.lines.model import UNKNOWN, BlamedLine, CallFacts, Origin
 from hookkit.trails.lines.objects import Spot
-from hookkit.trails.lines.porcelain import Blamed, git_blame
+from hookkit.trails.lines.porcelain import Blamed, as_committed, git_blame
 from hookkit.trails.lines.resolve import Resolver
 
 
@@ -63,11 +63,8 @@ def _origins(worktree: Worktree, index: LinesIndex, path: str, blamed: Blamed) -
 
 def _current(worktree: Worktree, index: LinesIndex, resolver: Resolver, path: str) -> list[Origin]:
     """The origins of the file as it is now, committed or not."""
-    try:
-        blob = run(worktree.root, "hash-object", "--", path).decode().strip()
-        text = (worktree.root / path).read_bytes()
-    except (HookkitError, OSError):
-        return []
+    text = as_committed(worktree, path)
+    blob = run(worktree.root, "hash-object", "--stdin", stdin=text).decode().strip()
     name = os.fsencode(str(worktree.root))
     row = index.db.execute("SELECT id FROM roots WHERE root = ?", (name,)).fetchone()
     if row is None:

@@ -12,32 +12,35 @@ from hookkit.paths import private_dir
 
 _VERSION = 1
 _BUSY = 10.0  # seconds
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE roots (id INTEGER PRIMARY KEY, root BLOB UNIQUE);
--- A moment at which the tree of a whole worktree was taken. us: microseconds since 1970. limits: hook limitations.
-CREATE TABLE boundaries (root INTEGER, us INTEGER, tree TEXT, head TEXT, limits TEXT, trace TEXT,
-    PRIMARY KEY (root, us, tree)) WITHOUT ROWID;
--- declared and ranges are JSON. closed NULL: no boundary ended the call.
-CREATE TABLE windows (trace TEXT, call TEXT, root INTEGER, opened INTEGER, closed INTEGER, inferred INTEGER,
-    step INTEGER, tool TEXT, declared TEXT, container INTEGER, background INTEGER, ranges TEXT,
-    PRIMARY KEY (trace, call)) WITHOUT ROWID;
-CREATE INDEX windows_by_time ON windows (root, opened);
--- What changed in one file between two consecutive boundaries, and whose it is: one owner a hunk, at least one.
-CREATE TABLE changes (id INTEGER PRIMARY KEY, root INTEGER, since INTEGER, us INTEGER, status TEXT, path BLOB,
-    old_path BLOB, old_blob TEXT, new_blob TEXT, hunks BLOB, moves BLOB, marks BLOB, owners BLOB);
-CREATE INDEX changes_by_path ON changes (path, root, us);
-CREATE INDEX changes_by_old_path ON changes (old_path, root, us) WHERE old_path != path;
-CREATE INDEX changes_by_time ON changes (root, us);
-CREATE TABLE owners (id INTEGER PRIMARY KEY, kind TEXT, trace TEXT, call TEXT, step INTEGER, firm INTEGER,
-    typed INTEGER, limits TEXT, UNIQUE (kind, trace, call, firm, typed, limits));
--- When a line of that text was part of a change first, in one worktree. A moment earlier where it was taken out.
-CREATE TABLE said (mark BLOB, root INTEGER, us INTEGER, PRIMARY KEY (mark, root)) WITHOUT ROWID;
-CREATE INDEX said_by_time ON said (root, us);
-CREATE TABLE facts (trace TEXT, call TEXT, session TEXT, agent TEXT, model TEXT, tool TEXT, step INTEGER, turn INTEGER,
-    prompt TEXT, PRIMARY KEY (trace, call)) WITHOUT ROWID;
-CREATE TABLE fact_stamps (trace TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID;
-"""
+_TABLES = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)",
+    "CREATE TABLE roots (id INTEGER PRIMARY KEY, root BLOB UNIQUE)",
+    # A moment at which the tree of a whole worktree was taken. us: microseconds since 1970. limits: hook limitations.
+    "CREATE TABLE boundaries (root INTEGER, us INTEGER, tree TEXT, head TEXT, limits TEXT, trace TEXT, "
+    "PRIMARY KEY (root, us, tree)) WITHOUT ROWID",
+    # declared and ranges are JSON. closed NULL: no boundary ended the call.
+    "CREATE TABLE windows (trace TEXT, call TEXT, root INTEGER, opened INTEGER, closed INTEGER, inferred "
+    "INTEGER, step INTEGER, tool TEXT, declared TEXT, container INTEGER, background INTEGER, ranges TEXT, "
+    "PRIMARY KEY (trace, call)) WITHOUT ROWID",
+    "CREATE INDEX windows_by_time ON windows (root, opened)",
+    # What changed in one file between two consecutive boundaries, and whose it is: one owner a hunk, at least one.
+    "CREATE TABLE changes (id INTEGER PRIMARY KEY, root INTEGER, since INTEGER, us INTEGER, status TEXT, path "
+    "BLOB, old_path BLOB, old_blob TEXT, new_blob TEXT, hunks BLOB, moves BLOB, marks BLOB, owners BLOB)",
+    "CREATE INDEX changes_by_path ON changes (path, root, us)",
+    "CREATE INDEX changes_by_old_path ON changes (old_path, root, us) WHERE old_path != path",
+    "CREATE INDEX changes_by_time ON changes (root, us)",
+    "CREATE TABLE owners (id INTEGER PRIMARY KEY, kind TEXT, trace TEXT, call TEXT, step INTEGER, firm "
+    "INTEGER, typed INTEGER, limits TEXT, UNIQUE (kind, trace, call, firm, typed, limits))",
+    # Entries of reflogs, which git forgets after some months. git_dir: bytes; at: seconds since 1970.
+    "CREATE TABLE entries (id INTEGER PRIMARY KEY, git_dir BLOB, old TEXT, new TEXT, at INTEGER, message "
+    "BLOB, UNIQUE (git_dir, old, new, at, message))",
+    # When a line of that text was part of a change first, in one worktree. A moment earlier where it was taken out.
+    "CREATE TABLE said (mark BLOB, root INTEGER, us INTEGER, PRIMARY KEY (mark, root)) WITHOUT ROWID",
+    "CREATE INDEX said_by_time ON said (root, us)",
+    "CREATE TABLE facts (trace TEXT, call TEXT, session TEXT, agent TEXT, model TEXT, tool TEXT, step "
+    "INTEGER, turn INTEGER, prompt TEXT, PRIMARY KEY (trace, call)) WITHOUT ROWID",
+    "CREATE TABLE fact_stamps (trace TEXT PRIMARY KEY, stamp TEXT) WITHOUT ROWID",
+)
 
 
 def database_path(worktree: Worktree) -> Path:
@@ -82,9 +85,8 @@ def _prepared(db: sqlite3.Connection) -> sqlite3.Connection:
         if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
             for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 db.execute(f'DROP TABLE IF EXISTS "{name}"')
-            for statement in _TABLES.split(";"):
-                if statement.strip():
-                    db.execute(statement)
+            for statement in _TABLES:
+                db.execute(statement)
             db.execute(f"PRAGMA user_version = {_VERSION}")
     return db
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from hookkit.git.plain import plain
 from hookkit.git.run import GitError, run
-from hookkit.git.worktree import Worktree
+from hookkit.git.worktree import Worktree, quoted
+from hookkit.trails.lines.objects import blob_ids
 
-_OPTIONS = (
-    "-c", "blame.ignoreRevsFile=", "-c", "blame.markIgnoredLines=false", "-c", "blame.markUnblamableLines=false",
-    "-c", "core.quotePath=true", "-c", "diff.algorithm=histogram", "-c", "log.showSignature=false",
-)  # fmt: skip
+_OPTIONS = ("blame", "--porcelain", "--no-textconv", "--encoding=UTF-8", "--no-progress")
+NOT_COMMITTED = "Not Committed Yet"
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 
@@ -37,39 +39,77 @@ class Blamed:
     lines: list[tuple[str, bytes, int, int, bytes]] = field(default_factory=list)
 
 
-def git_blame(
-    worktree: Worktree, path: str, rev: str | None, ranges: Sequence[tuple[int, int]] = (), *, moved: bool = True
-) -> Blamed:
-    """Blame ``path`` (relative to the root) at ``rev``, or as it is in the worktree. GitError as git says it."""
+def git_blame(worktree: Worktree, path: str, rev: str | None, ranges: Sequence[tuple[int, int]] = ()) -> Blamed:
+    """Blame ``path`` (relative to the root) at ``rev``, or as it is in the worktree; moved lines are followed.
+
+    GitError as git says it. A file that HEAD does not have is blamed as a whole on what is not committed yet.
+    """
     limits = [f"-L{first},{last}" for first, last in ranges]
-    follow = ["-M", "-C"] if moved else []
-    place = [rev] if rev else []
-    if rev is None and not _is_in_head(worktree, path):
-        return _uncommitted(worktree, path, ranges)
-    text = run(
-        worktree.root, *_OPTIONS, "blame", "--porcelain", "--no-textconv", "--encoding=UTF-8", "--no-progress",
-        *follow, *limits, *place, "--", path,
-        timeout=600,
-    )  # fmt: skip
-    return _parse(text)
+    if rev is not None:
+        return _parse(_ask(worktree, commit_id(worktree, rev), path, limits))
+    head = run(worktree.root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False).decode().strip()
+    text = as_committed(worktree, path)
+    there = blob_ids(worktree, [(head, os.fsencode(path))])[0] if head else ""
+    if not there:
+        return _uncommitted(worktree, path, text, ranges)
+    with tempfile.TemporaryDirectory(prefix="hookkit-") as scratch:
+        file = Path(scratch) / "contents"
+        file.write_bytes(text)
+        return _parse(_ask(worktree, head, path, [*limits, f"--contents={file}"], as_head=Path(scratch)))
 
 
-def _is_in_head(worktree: Worktree, path: str) -> bool:
-    """Whether git can blame the file of the worktree: it needs one of that name in HEAD."""
-    listed = run(worktree.root, "ls-tree", "--full-tree", "--name-only", "-z", "HEAD", "--", path, check=False)
-    return listed == os.fsencode(path) + b"\0"
+def commit_id(worktree: Worktree, rev: str) -> str:
+    """The full id of a commit; GitError for anything else."""
+    found = run(worktree.root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}", check=False)
+    if not found:
+        raise GitError("UNKNOWN_REVISION", f"There is no commit {rev!r}.", "See `git log --oneline`.")
+    return found.decode().strip()
 
 
-def _uncommitted(worktree: Worktree, path: str, ranges: Sequence[tuple[int, int]]) -> Blamed:
+def as_committed(worktree: Worktree, path: str) -> bytes:
+    """A file of the worktree as a commit would have it: after line ends and filters. GitError if there is none."""
+    if not (worktree.root / path).is_file():
+        raise GitError("NO_SUCH_FILE", f"There is no file {path} in {worktree.root}.", "Check the path, or give --rev.")
+    with tempfile.TemporaryDirectory(prefix="hookkit-") as scratch:
+        extra = {
+            "GIT_OBJECT_DIRECTORY": scratch,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(worktree.common_dir / "objects"),
+        }
+        blob = run(worktree.root, "hash-object", "-w", "--", path, extra=extra).decode().strip()
+        return run(worktree.root, "cat-file", "blob", blob, extra=extra)
+
+
+def _ask(worktree: Worktree, commit: str, path: str, options: Sequence[str], *, as_head: Path | None = None) -> bytes:
+    """git's answer, in an environment without configuration: a list of ignored commits that is missing, say, stops git.
+
+    as_head: a folder in which a git folder can be made whose HEAD is the commit; where contents are given, git takes no
+    other. Where that environment lacks what git needs (a partial clone has to fetch), the user's own is tried.
+    """
+    question = (*_OPTIONS, "-M", "-C", *options, *([] if as_head else [commit]), "--", path)
+    with plain(worktree) as variables:
+        if as_head:
+            variables |= {"GIT_DIR": _with_head(as_head, Path(variables["GIT_DIR"]), commit)}
+            variables |= {"GIT_WORK_TREE": str(worktree.root)}
+        if (worktree.common_dir / "shallow").exists():
+            variables |= {"GIT_SHALLOW_FILE": str(worktree.common_dir / "shallow")}
+        try:
+            return run(worktree.root, *question, extra=variables, timeout=600)
+        except GitError:
+            return run(worktree.root, *question, timeout=600)
+
+
+def _with_head(scratch: Path, like: Path, commit: str) -> str:
+    folder = scratch / "git"
+    for name in ("refs", "objects"):
+        (folder / name).mkdir(parents=True)
+    (folder / "config").write_bytes((like / "config").read_bytes())
+    (folder / "HEAD").write_text(commit + "\n")
+    return str(folder)
+
+
+def _uncommitted(worktree: Worktree, path: str, content: bytes, ranges: Sequence[tuple[int, int]]) -> Blamed:
     """A file that no commit has yet: every line as git shows lines that are not committed."""
-    try:
-        texts = (worktree.root / path).read_bytes().split(b"\n")
-    except OSError as error:
-        raise GitError(
-            "NO_SUCH_FILE",
-            f"There is no file {path} in {worktree.root}: {error.strerror}.",
-            "Check the path, or give --rev.",
-        ) from None
+    texts = content.split(b"\n")
     texts = texts if texts[-1] else texts[:-1]
     zeros = "0" * len(run(worktree.root, "hash-object", "--stdin").decode().strip())
     wanted = ranges or [(1, len(texts))]
@@ -79,7 +119,7 @@ def _uncommitted(worktree: Worktree, path: str, ranges: Sequence[tuple[int, int]
         for number, text in enumerate(texts, 1)
         if any(first <= number <= last for first, last in wanted)
     ]
-    return Blamed({zeros: Commit("Not Committed Yet", now, now, f"Version of {path} from {path}")}, lines)
+    return Blamed({zeros: Commit(NOT_COMMITTED, now, now, f"Version of {path} from {path}")}, lines)
 
 
 def _parse(text: bytes) -> Blamed:
@@ -108,7 +148,8 @@ def _parse(text: bytes) -> Blamed:
 
 def _note(commit: Commit, key: bytes, value: bytes) -> None:
     if key == b"author":
-        commit.author = value.decode("utf-8", "replace")
+        external = value == b"External file (--contents)"
+        commit.author = NOT_COMMITTED if external else value.decode("utf-8", "replace")
     elif key == b"author-time":
         commit.author_time = int(value)
     elif key == b"committer-time":

@@ -159,7 +159,9 @@ class Resolver:
             if brought is not None:
                 return brought
             if self._only_arrived(spot.commit, change.us, at):
-                return UNKNOWN
+                if self.births.tells(at):
+                    return UNKNOWN
+                owner = owner.doubt()
         if found.code & RETURNED or not found.sure or not (owner.typed or self._is_first(change, line)):
             owner = owner.doubt()
         return origin_of(owner, os.fsdecode(change.path), change.new_blob, line + 1)
@@ -210,8 +212,6 @@ class Resolver:
                 continue  # made of this very content
             if spot.line in self._open:
                 continue
-            if birth is None and not self.births.readable:
-                continue
             return self.origin(spot.line, spot.at, depth + 1)
         return None
 
@@ -227,7 +227,7 @@ class Resolver:
 
     def _only_arrived(self, commit: str, us: int, at: int) -> bool:
         """Whether a change may be nothing but the arrival of a commit that was made elsewhere."""
-        return self.births.of(commit) is None and self.births.readable and bool(at) and at * _SECOND < us
+        return self.births.of(commit) is None and bool(at) and at * _SECOND < us
 
 
 def _choose(versions: Sequence[Version], birth: Birth | None, at: int) -> tuple[Version | None, bool]:

@@ -16,6 +16,7 @@ from hookkit.git.worktree import Worktree
 from hookkit.trails.lines.births import Births
 from hookkit.trails.lines.changes import NO_MARK, alphanumeric, lines, mark
 from hookkit.trails.lines.objects import Spot, tree_ids
+from hookkit.trails.lines.porcelain import Blamed, git_blame
 
 _MOST_COMMITS = 300  # of one path that are looked at, newest first
 _MOST_TIPS = 20
@@ -188,26 +189,14 @@ class Sources:
         """The commit that wrote a line of ``commit``'s file, with the line there."""
         key = (commit, path)
         if key not in self._blames:
-            text = _git(self._worktree, "blame", "-s", "--incremental", "-M", commit, "--", os.fsdecode(path))
-            self._blames[key] = dict(_spots(text))
+            try:
+                blamed = git_blame(self._worktree, os.fsdecode(path), commit)
+            except HookkitError:
+                blamed = Blamed()
+            self._blames[key] = {
+                line - 1: Spot(origin, where, original - 1) for origin, where, original, line, _ in blamed.lines
+            }
         return self._blames[key].get(line)
-
-
-def _spots(text: bytes) -> Iterator[tuple[int, Spot]]:
-    """From ``git blame --incremental``: line -> where it comes from."""
-    from hookkit.trails.lines.porcelain import unquoted
-
-    group: tuple[str, int, int, int] | None = None
-    for entry in text.split(b"\n"):
-        if group is None:
-            words = entry.split(b" ")
-            if len(words) == 4:
-                group = words[0].decode(), int(words[1]) - 1, int(words[2]) - 1, int(words[3])
-        elif entry.startswith(b"filename "):
-            path = unquoted(entry[9:])
-            for offset in range(group[3]):
-                yield group[2] + offset, Spot(group[0], path, group[1] + offset)
-            group = None
 
 
 def _place(change: FileChange, line: int) -> tuple[int, int] | None:

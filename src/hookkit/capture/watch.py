@@ -1,0 +1,184 @@
+"""The backstop: finds sessions that no Stop hook reported, and reads them into traces.
+
+An agent that is killed, a hook that could not run, a machine that went down: what was written by then is in a
+transcript or a sidecar that is newer than its trace. A tick over quiet projects costs a look at each file's time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hookkit import agents, paths
+from hookkit.capture import state
+from hookkit.capture.identity import is_session_id, trace_id
+from hookkit.capture.ingest import Ingested, ingest_each, is_excluded
+from hookkit.capture.registry import discover_project_sessions
+from hookkit.store.files import replace_file, trace_path
+from hookkit.store.log import log
+
+SETTLED = 60.0  # seconds without a change; a session that is still going reports itself
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A session that is newer than its trace. changed: the time of its newest file, in nanoseconds."""
+
+    agent: str
+    transcript: Path
+    trace_id: str
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one look at a project gave. error: why it could not be looked at, in one line."""
+
+    project: Path
+    ingested: tuple[Ingested, ...] = ()
+    error: str | None = None
+
+    @property
+    def is_quiet(self) -> bool:
+        return not self.ingested and self.error is None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form (schemas/watch.schema.json)."""
+        return {
+            "project": str(self.project),
+            "sessions": [
+                {
+                    "status": one.status,
+                    "trace_id": one.trace_id,
+                    "session_id": one.session_id,
+                    "agent": one.agent,
+                    "error": one.error,
+                }
+                for one in self.ingested
+            ],
+            "error": self.error,
+        }
+
+
+@dataclass(slots=True)
+class Memory:
+    """Trace id -> the newest change, in nanoseconds, that was read already: not every session gives a trace."""
+
+    seen: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls) -> Memory:
+        try:
+            found = json.loads(_memory_path().read_bytes())
+            return cls({str(key): int(value) for key, value in found.items()})
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            return cls()
+
+    def save(self) -> None:
+        """Keep what a trace does not say by its own time."""
+        self.seen = {trace: at for trace, at in self.seen.items() if _changed(trace_path(trace)) < at}
+        with contextlib.suppress(OSError):
+            paths.private_dir(state.folder())
+            replace_file(_memory_path(), [json.dumps(self.seen).encode()], durable=False)
+
+
+def _memory_path() -> Path:
+    return state.folder() / "watch.json"
+
+
+def run_once(project: Path) -> Tick:
+    """One tick of one project: reads what is pending, if anything is. Never fails; a failure is in the log and here."""
+    try:
+        if os.environ.get("HOOKKIT_DISABLE") == "1" or is_excluded(project) or not is_active(project):
+            return Tick(project)
+        return Tick(project, tuple(scan_project(project)))
+    except Exception as error:  # one project that cannot be read must not keep the others from being read
+        log(f"watch {project}\n{traceback.format_exc()}")
+        return Tick(project, error=f"{type(error).__name__}: {error}")
+
+
+def run_all() -> Iterator[Tick]:
+    """One tick of every worktree in which agents were recorded."""
+    for project in projects():
+        yield run_once(project)
+
+
+def projects() -> list[Path]:
+    """The worktrees that hooks have written in, as far as they still exist."""
+    with contextlib.suppress(OSError):
+        lines = dict.fromkeys((paths.state() / "worktrees").read_bytes().split(b"\n"))
+        return [path for line in lines if line.startswith(b"/") and (path := Path(os.fsdecode(line))).is_dir()]
+    return []
+
+
+def is_active(project: Path) -> bool:
+    """Whether a session of the project waits to be read."""
+    return next(pending(project), None) is not None
+
+
+def scan_project(project: Path) -> list[Ingested]:
+    """Read every session of the project that waits for it. One that cannot be read keeps no other from being read."""
+    memory = Memory.load()
+    results: list[Ingested] = []
+    for session in pending(project):
+        results += ingest_each([session.transcript], project, agent=session.agent)
+        memory.seen[session.trace_id] = session.changed
+    memory.save()
+    return results
+
+
+def pending(project: Path) -> Iterator[Pending]:
+    """The sessions of the project with files that are newer than their trace, and have not changed for a minute."""
+    memory, settled = Memory.load().seen, time.time_ns() - int(SETTLED * 1e9)
+    for (agent, session_id), (transcript, files) in _sessions(project).items():
+        trace = trace_id(agent, session_id)
+        changed = max(_changed(path) for path in (transcript, *files))
+        if max(_changed(trace_path(trace)), memory.get(trace, 0)) < changed <= settled:
+            yield Pending(agent, transcript, trace, changed)
+
+
+def _sessions(project: Path) -> Mapping[tuple[str, str], tuple[Path, list[Path]]]:
+    """(agent, session id) -> its transcript, and the other files that grow with it."""
+    found: dict[tuple[str, str], tuple[Path, list[Path]]] = {}
+    for agent, transcript in discover_project_sessions(project):
+        found[agent, transcript.stem] = transcript, _beside(transcript)
+    for agent in agents.AGENTS:
+        sidecars = [p for p in (project / ".opentraces" / agent / "hooks").glob("*.jsonl") if is_session_id(p.stem)]
+        elsewhere = [sidecar for sidecar in sidecars if (agent, sidecar.stem) not in found]
+        transcripts = _transcripts(agent) if elsewhere else {}
+        for sidecar in sidecars:
+            # Started in another folder of the worktree, or never kept by the agent: a name stands for it then.
+            known = transcripts.get(sidecar.stem, session_dir(agent) / "missing" / sidecar.name)
+            transcript, files = found.setdefault((agent, sidecar.stem), (known, _beside(known)))
+            files.append(sidecar)
+    return found
+
+
+def session_dir(agent: str) -> Path:
+    """The folder in which an agent keeps its sessions."""
+    return agents.get(agent).transcripts(os.environ)
+
+
+def _transcripts(agent: str) -> Mapping[str, Path]:
+    """Session id -> transcript, of every session that the agent keeps."""
+    return {path.stem: path for path in session_dir(agent).glob("*/*.jsonl")}
+
+
+def _beside(transcript: Path) -> list[Path]:
+    """What an agent writes into a folder named like the session: its subagents' transcripts."""
+    folder = transcript.with_suffix("")
+    return list(folder.rglob("*.jsonl")) if folder.is_dir() else []
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
