@@ -6,19 +6,16 @@ the line origins go by, too: so nothing is counted twice, however windows overla
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from hookkit.git.diff import FileChange, Hunk, diff_trees
-from hookkit.git.run import GitError
+from hookkit.git.diff import FileChange, Hunk
 from hookkit.git.worktree import Worktree
 from hookkit.trails.emit_windows import Emission, declared, method, ranges, snapshot_event, window_event
 from hookkit.trails.events import TrailEventDraft, object_id
-from hookkit.trails.lines.intervals import Owner, owner_of
+from hookkit.trails.lines.intervals import PARTIAL, Open, Owner, differences, owner_of
 from hookkit.trails.lines.intervals import Window as Span
 from hookkit.trails.snapshots import clean_hash, patch_id, snapshot_id, text_hash
 from hookkit.trails.timeline import Interval, Moment, Window
@@ -26,10 +23,6 @@ from hookkit.trails.timeline import Interval, Moment, Window
 _MOST_HUNKS = 2000  # of one interval; past it a file has one patch: nobody reads that many, and the trees tell all
 _MOST_FILES = 5000
 _MOST_PATHS = 1000  # that an observation names
-# Files are missing from such a tree, so what is gone from it or new in it may not have changed at all.
-_PARTIAL = frozenset({"tracked_files_only", "large_files_excluded", "unreadable_paths"})
-# Agents fill a file beside the one that they write and rename it; a call at the same time can see it.
-_SCRATCH = re.compile(rb"(.+)\.tmp\.\d+\.[0-9a-f]+", re.DOTALL)
 
 
 def change_events(emission: Emission, worktree: Worktree) -> Iterator[TrailEventDraft]:
@@ -40,21 +33,10 @@ def change_events(emission: Emission, worktree: Worktree) -> Iterator[TrailEvent
             for each in emission.times.intervals(root, emission.since)
             if each.before.tree != each.after.tree and each.after.us > emission.since
         ]
-        for interval, files in _diffs(worktree, changed):
+        pairs = [(each.before.tree or "", each.after.tree or "") for each in changed]
+        for number, files in differences(worktree, pairs):
+            interval = changed[number]
             yield from _Interval(emission, interval).events(files)
-
-
-def _diffs(worktree: Worktree, intervals: Sequence[Interval]) -> Iterator[tuple[Interval, tuple[FileChange, ...]]]:
-    """Each interval with its difference. One whose objects are gone has none."""
-    pairs = [(each.before.tree or "", each.after.tree or "") for each in intervals]
-    done = 0
-    with contextlib.suppress(GitError):
-        for files in diff_trees(worktree, pairs):
-            done += 1
-            yield intervals[done - 1], files
-    for number in range(done, len(pairs)):
-        with contextlib.suppress(GitError):
-            yield intervals[number], next(iter(diff_trees(worktree, [pairs[number]])))
 
 
 class _Interval:
@@ -68,7 +50,7 @@ class _Interval:
         self.beside = [self._stranger(window) for window in interval.beside]
         self.windows = {window.call_id: window for window in (*interval.within, *interval.beside)}
         self.background = emission.background <= interval.before.us
-        limits = [set(moment.limitations) & _PARTIAL for moment in (interval.before, interval.after)]
+        limits = [set(moment.limitations) & PARTIAL for moment in (interval.before, interval.after)]
         self.partial = limits[0] != limits[1]
 
     def events(self, files: Sequence[FileChange]) -> Iterator[TrailEventDraft]:
@@ -129,10 +111,10 @@ class _Interval:
 
     def _owner(self, file: FileChange, hunk: Hunk | None) -> Owner:
         place = (0, 0) if hunk is None else (hunk.new_start, hunk.new_count)
-        paths = (_intended(file.old_path), _intended(file.path))
-        owner = owner_of(paths, self.within, self.after.us, self.background, place)
+        paths = (os.fsencode(file.old_path), os.fsencode(file.path))
+        owner = owner_of(paths, Open(self.within, self.background), self.after.us, place)
         if owner.kind != "tool_call" and self.beside:
-            other = owner_of(paths, self.beside, self.after.us, self.background, place)
+            other = owner_of(paths, Open(self.beside, self.background), self.after.us, place)
             owner = other if other.kind == "tool_call" or not other.firm else owner
         return owner.doubt("incomplete_step_window_capture") if self.partial else owner
 
@@ -199,13 +181,7 @@ def _range(start: int, count: int) -> dict[str, int]:
 
 
 def _partial(moment: Moment) -> set[str]:
-    return set(moment.limitations) & _PARTIAL
-
-
-def _intended(path: str) -> bytes:
-    """The path that a file is going to have."""
-    found = _SCRATCH.fullmatch(os.fsencode(path))
-    return found[1] if found else os.fsencode(path)
+    return set(moment.limitations) & PARTIAL
 
 
 def superseded(old: Sequence[Any], drafts: Collection[TrailEventDraft]) -> list[TrailEventDraft]:

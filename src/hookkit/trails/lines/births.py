@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,7 +180,7 @@ class _Places:
         query = "SELECT us, head FROM boundaries WHERE root = ? ORDER BY us"
         found = db.execute(query, (root,)).fetchall() if root else []
         self._moments: list[int] = [us for us, _ in found]
-        self._boundaries: list[tuple[int, str]] = [(us, head) for us, head in found if head]
+        self._boundaries = list(self._placed([(us, head) for us, head in found if head]))
 
     def is_new(self, order: int) -> bool:
         """Whether no earlier entry names the commit of this one."""
@@ -188,7 +188,7 @@ class _Places:
 
     def around(self, order: int) -> tuple[int | None, int | None]:
         """The boundaries around an entry: the last that saw HEAD as it was before it, and the next one."""
-        at = bisect_left(self._boundaries, order, key=self._position)
+        at = bisect_left(self._boundaries, order, key=lambda boundary: boundary[1])
         after = self._boundaries[at][0] if at < len(self._boundaries) else None
         before = self._boundaries[at - 1][0] if at else None
         # A reflog's time is never later than what it tells of.
@@ -197,8 +197,16 @@ class _Places:
             before = max(before or 0, self._moments[earlier - 1])
         return before, after
 
-    def _position(self, boundary: tuple[int, str]) -> int:
-        """The last entry that a boundary can have seen."""
-        us, head = boundary
-        orders = self._orders.get(head, ())
-        return max((order for order in orders if self._log[order].at * _SECOND <= us), default=-1)
+    def _placed(self, boundaries: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+        """(when, the last entry that it can have seen) of every boundary.
+
+        HEAD comes back to commits, and the reflog counts in seconds. Entries of earlier seconds have happened; of those
+        of the same second as few as the commits that the boundaries saw ask for.
+        """
+        last = -1
+        for us, head in boundaries:
+            orders = self._orders.get(head, ())
+            certain = max((n for n in orders if (self._log[n].at + 1) * _SECOND <= us), default=-1)
+            possible = (n for n in orders if n >= max(last, certain) and self._log[n].at * _SECOND <= us)
+            last = min(possible, default=max(last, certain))
+            yield us, last

@@ -21,7 +21,7 @@ _TABLES = (
     # declared and ranges are JSON. closed NULL: no boundary ended the call.
     "CREATE TABLE windows (trace TEXT, call TEXT, root INTEGER, opened INTEGER, closed INTEGER, inferred "
     "INTEGER, step INTEGER, tool TEXT, declared TEXT, container INTEGER, background INTEGER, ranges TEXT, "
-    "PRIMARY KEY (trace, call)) WITHOUT ROWID",
+    "PRIMARY KEY (trace, call, root)) WITHOUT ROWID",
     "CREATE INDEX windows_by_time ON windows (root, opened)",
     # What changed in one file between two consecutive boundaries, and whose it is: one owner a hunk, at least one.
     "CREATE TABLE changes (id INTEGER PRIMARY KEY, root INTEGER, since INTEGER, us INTEGER, status TEXT, path "

@@ -91,16 +91,17 @@ class LinesIndex:
             )  # fmt: skip
             dirty[root] = min(us, dirty.get(root, us))
         elif event.event_type == "trace_step_window_closed":
-            key = (event.trace_id, payload["tool_call_id"])
+            key = (event.trace_id, payload["tool_call_id"], _root(self.db, payload))
             ranges = payload.get("ranges")
             self.db.execute(
-                "UPDATE windows SET closed = ?, inferred = ?, ranges = ? WHERE trace = ? AND call = ?",
+                "UPDATE windows SET closed = ?, inferred = ?, ranges = ? WHERE trace = ? AND call = ? AND root = ?",
                 (
                     microseconds(payload["event_time"]), payload.get("boundary_firmness") == "inferred",
                     None if ranges is None else json.dumps(ranges), *key,
                 ),
             )  # fmt: skip
-            for root, us in self.db.execute("SELECT root, opened FROM windows WHERE trace = ? AND call = ?", key):
+            query = "SELECT root, opened FROM windows WHERE trace = ? AND call = ? AND root = ?"
+            for root, us in self.db.execute(query, key):
                 dirty[root] = min(us, dirty.get(root, us))
 
 
@@ -116,6 +117,11 @@ def microseconds(stamp: str) -> int:
     return round(moment.timestamp() * 1e6)
 
 
+_LIMITS = {
+    "event_time": "hook_limitations",
+    "before_time": "before_hook_limitations",
+    "after_time": "after_hook_limitations",
+}
 _TREES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "trace_step_window_opened": (("tree_id", "event_time"),),
     "trace_step_window_closed": (("tree_id", "event_time"),),
@@ -137,7 +143,7 @@ def _boundaries(db: sqlite3.Connection, kind: str, payload: Mapping[str, Any], t
         us = microseconds(payload[time_key])
         # The commit that a mutation names is that of its end; of its start its own boundary tells.
         head = payload.get("git_head") if time_key != "before_time" else None
-        limits = " ".join(sorted(payload.get("hook_limitations") or ()))
+        limits = " ".join(sorted(payload.get(_LIMITS[time_key]) or ()))
         row = (root, us, tree["hex"], head["hex"] if head else None, limits, trace)
         if db.execute("INSERT OR IGNORE INTO boundaries VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
             yield root, us

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,10 @@ from hookkit.git.worktree import Worktree
 from hookkit.trails.lines.changes import NO_MARK, Moves, lines, mark, pack_marks, pack_moves, pack_owners, pack_spans
 
 # Of a boundary's hook limitations: the tree lacks files, so that it can only be compared with one that lacks the same.
-_PARTIAL = frozenset({"tracked_files_only", "large_files_excluded", "unreadable_paths"})
+PARTIAL = frozenset({"tracked_files_only", "large_files_excluded", "unreadable_paths"})
 _FOREVER = 1 << 62
+# Agents fill a file beside the one that they write and rename it; a call at the same time can see it.
+_SCRATCH = re.compile(rb"(.+)\.tmp\.\d+\.[0-9a-f]+\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,19 @@ class Owner:
 OUTSIDE = Owner("outside_tool_call")
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What was at work during an interval.
+
+    windows: open from its start to its end. background: a call had started something that may still have run.
+    elsewhere: a call that may write anything was at work in another worktree.
+    """
+
+    windows: Sequence[Window]
+    background: bool = False
+    elsewhere: bool = False
+
+
 def derive(worktree: Worktree, db: sqlite3.Connection, root: int, since: int) -> None:
     """Derive the changes of a worktree anew from the last boundary before ``since`` (microseconds) on."""
     row = db.execute("SELECT max(us) FROM boundaries WHERE root = ? AND us < ?", (root, since)).fetchone()
@@ -73,12 +89,15 @@ def derive(worktree: Worktree, db: sqlite3.Connection, root: int, since: int) ->
     pairs = [pair for pair in itertools.pairwise(boundaries) if pair[0].tree != pair[1].tree]
     if not pairs:
         return
-    windows = _windows(db, root, start, [boundary.us for boundary in boundaries])
-    last = dict(db.execute("SELECT trace, max(us) FROM boundaries WHERE root = ? GROUP BY trace", (root,)).fetchall())
-    for (before, after), files in _diffs(worktree, pairs):
+    windows = _windows(db, root, start)
+    elsewhere = _elsewhere(db, root, start)
+    last = _last_boundaries(db, root)
+    for number, files in differences(worktree, [(before.tree, after.tree) for before, after in pairs]):
+        before, after = pairs[number]
         background = [w for w in windows if w.background and w.opened <= before.us and last.get(w.trace, 0) >= after.us]
         open_now = [w for w in windows if w.opened <= before.us and w.closed >= after.us]
-        _store(db, root, before, after, files, open_now, bool(background))
+        others = any(opened < after.us and closed > before.us for opened, closed in elsewhere)
+        _store(db, root, before, after, files, Open(open_now, bool(background), others))
 
 
 def _boundaries(db: sqlite3.Connection, root: int, start: int) -> list[Boundary]:
@@ -89,18 +108,34 @@ def _boundaries(db: sqlite3.Connection, root: int, start: int) -> list[Boundary]
     ]
 
 
-def _windows(db: sqlite3.Connection, root: int, start: int, moments: Sequence[int]) -> list[Window]:
+def _last_boundaries(db: sqlite3.Connection, root: int) -> dict[str, int]:
+    """Trace -> when a session was last heard of in a worktree."""
+    return dict(db.execute("SELECT trace, max(us) FROM boundaries WHERE root = ? GROUP BY trace", (root,)).fetchall())
+
+
+def _elsewhere(db: sqlite3.Connection, root: int, start: int) -> list[tuple[int, int]]:
+    """From when to when calls that may write anything were at work in other worktrees."""
+    query = (
+        "SELECT opened, coalesce(closed, opened) FROM windows"
+        " WHERE root != ? AND declared IS NULL AND NOT container AND coalesce(closed, opened) >= ?"
+    )
+    return db.execute(query, (root, start)).fetchall()
+
+
+def _windows(db: sqlite3.Connection, root: int, start: int) -> list[Window]:
     """The windows that reach into the time from ``start`` on, and all that started something in the background."""
     query = (
         "SELECT trace, call, opened, closed, step, inferred, declared, container, background, ranges FROM windows"
         " WHERE root = ? AND (closed IS NULL OR closed >= ? OR background) ORDER BY opened"
     )
     found = []
+    last = _last_boundaries(db, root)
     for trace, call, opened, closed, step, inferred, declared, container, background, ranges in db.execute(
         query, (root, start)
     ):
-        if closed is None:  # nothing of its session came after it: it may have done what was there at the next look
-            closed, inferred = next((us for us in moments if us > opened), _FOREVER), True
+        if closed is None:  # it may have been at work for as long as its session was heard of, and until the next look
+            row = db.execute("SELECT min(us) FROM boundaries WHERE root = ? AND us > ?", (root, opened)).fetchone()
+            closed, inferred = max(last.get(trace, 0), row[0] or opened), True
         paths = None if declared is None else frozenset(os.fsencode(path) for path in json.loads(declared))
         spans = None if ranges is None else tuple((int(first), int(end)) for first, end in json.loads(ranges))
         found.append(
@@ -109,18 +144,16 @@ def _windows(db: sqlite3.Connection, root: int, start: int, moments: Sequence[in
     return found
 
 
-def _diffs(
-    worktree: Worktree, pairs: Sequence[tuple[Boundary, Boundary]]
-) -> Iterator[tuple[tuple[Boundary, Boundary], tuple[FileChange, ...]]]:
-    """Each pair with its difference; pairs whose objects are gone are left out."""
+def differences(worktree: Worktree, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[int, tuple[FileChange, ...]]]:
+    """(number of the pair of trees, what differs) of each pair; pairs whose objects are gone are left out."""
     done = 0
     with contextlib.suppress(GitError):
-        for pair, files in zip(pairs, diff_trees(worktree, ((a.tree, b.tree) for a, b in pairs)), strict=False):
+        for files in diff_trees(worktree, pairs):
             done += 1
-            yield pair, files
-    for pair in pairs[done:]:
+            yield done - 1, files
+    for number in range(done, len(pairs)):
         with contextlib.suppress(GitError):
-            yield pair, next(iter(diff_trees(worktree, [(pair[0].tree, pair[1].tree)])))
+            yield number, next(iter(diff_trees(worktree, [pairs[number]])))
 
 
 def _store(
@@ -129,17 +162,16 @@ def _store(
     before: Boundary,
     after: Boundary,
     files: Sequence[FileChange],
-    windows: Sequence[Window],
-    background: bool,
+    during: Open,
 ) -> None:
     paths = [(os.fsencode(file.old_path), os.fsencode(file.path)) for file in files]
     moves = Moves(files, paths)
     _note_said(db, root, after.us, files)
-    partial = before.limits & _PARTIAL != after.limits & _PARTIAL
+    partial = before.limits & PARTIAL != after.limits & PARTIAL
     known: dict[Owner, int] = {}
     for number, file in enumerate(files):
         spans = [(hunk.new_start, hunk.new_count) for hunk in file.hunks] or [(0, 0)]
-        owners = [owner_of(paths[number], windows, after.us, background, span) for span in spans]
+        owners = [owner_of(paths[number], during, after.us, span) for span in spans]
         if partial:
             owners = [owner.doubt("incomplete_step_window_capture") for owner in owners]
         for owner in owners:
@@ -169,17 +201,17 @@ def _note_said(db: sqlite3.Connection, root: int, us: int, files: Sequence[FileC
 
 def owner_of(
     paths: tuple[bytes, bytes],
-    windows: Sequence[Window],
+    during: Open,
     end: int,
-    background: bool = False,
     span: tuple[int, int] = (0, 0),
 ) -> Owner:
-    """Whose a hunk of a file is.
+    """Whose a hunk of a file is, in the interval that ended at ``end``.
 
-    paths: before and after. windows: all that are open from the start to the ``end`` of the interval. background: a
-    call started something that may still run. span: (0-based start, count) of the lines that are new.
+    paths: before and after. span: (0-based start, count) of the lines that are new.
     """
-    fitting = [w for w in windows if w.declared and w.declared & set(paths)]
+    windows = during.windows
+    meant = {_SCRATCH.sub(rb"\1", path) for path in paths}
+    fitting = [w for w in windows if w.declared and w.declared & meant]
     writers = [w for w in windows if w.declared is None and not w.container]
     if fitting:
         window = max(fitting, key=lambda w: w.opened)
@@ -194,10 +226,10 @@ def owner_of(
     if writers:
         owner = _call(max(writers, key=lambda w: w.opened))
         return owner.doubt("concurrent_writer_overlap") if len(writers) > 1 else owner
-    if background:
+    if during.background:
         return OUTSIDE.doubt("background_process_overlap")
     waiting = [w for w in windows if w.container or w.declared]
-    return OUTSIDE.doubt("concurrent_writer_overlap") if waiting else OUTSIDE
+    return OUTSIDE.doubt("concurrent_writer_overlap") if waiting or during.elsewhere else OUTSIDE
 
 
 def _call(window: Window, *, typed: bool = False) -> Owner:
@@ -215,8 +247,8 @@ def _covers(ranges: Sequence[tuple[int, int]], start: int, count: int) -> bool:
 
 def owner_at(db: sqlite3.Connection, root: int, since: int, until: int, path: bytes) -> Owner:
     """Whose a change of ``path`` between two neighbouring boundaries would be."""
-    windows = [w for w in _windows(db, root, since, [until]) if w.opened <= since and w.closed >= until]
-    return owner_of((path, path), windows, until)
+    windows = [w for w in _windows(db, root, since) if w.opened <= since and w.closed >= until]
+    return owner_of((path, path), Open(windows), until)
 
 
 def _owner_id(db: sqlite3.Connection, owner: Owner) -> int:
