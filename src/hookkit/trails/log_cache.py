@@ -58,7 +58,7 @@ class Cache:
             if new is None:
                 for table in ("meta", "batches", "traces", "facts"):
                     self._db.execute(f"DELETE FROM {table}")
-                new = history(self.worktree, head) if head else []
+                new = (history(self.worktree, head) or []) if head else []
             for batch in batches(self.worktree, new):
                 self._take(batch)
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('head', ?)", (head,))

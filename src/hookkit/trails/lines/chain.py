@@ -174,6 +174,21 @@ class Chains:
         query = f"SELECT {_COLUMNS} FROM changes WHERE root = ? AND us > ? ORDER BY us, id"
         return [Change(*row) for row in self.db.execute(query, (root, us))]
 
+    def holders(self, blob: str) -> list[bytes]:
+        """The paths that ever held a content, the latest first."""
+        query = "SELECT path FROM changes WHERE new_blob = ? GROUP BY path ORDER BY max(us) DESC"
+        return [row[0] for row in self.db.execute(query, (blob,))]
+
+    def present(self, root: int) -> list[bytes]:
+        """The paths that ever changed in a worktree and were there at its last boundary."""
+        query = "SELECT path, new_blob, max(us) FROM changes WHERE root = ? GROUP BY path"
+        gone = "SELECT DISTINCT old_path FROM changes WHERE root = ? AND old_path != path AND us >= ? AND old_path = ?"
+        return [
+            path
+            for path, blob, us in self.db.execute(query, (root,)).fetchall()
+            if blob and not self.db.execute(gone, (root, us, path)).fetchone()
+        ]
+
     def moved_from(self, root: int, path: bytes) -> set[bytes]:
         """The files into which lines of ``path`` were moved."""
         query = f"SELECT {_COLUMNS} FROM changes WHERE root = ? AND length(moves) > 0 AND instr(moves, ?) > 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ from typing import Literal
 from hookkit.errors import HookkitError
 from hookkit.git.run import run
 from hookkit.git.worktree import Worktree
+from hookkit.trails import anchors
 from hookkit.trails.lines.blame import blame
 from hookkit.trails.lines.chain import LAST, RETURNED, Chains, Change
-from hookkit.trails.lines.changes import NO_MARK, lines
+from hookkit.trails.lines.changes import NO_MARK, lines, mark
 from hookkit.trails.lines.index import LinesIndex
+from hookkit.trails.lines.intervals import OUTSIDE
 from hookkit.trails.lines.model import Origin
 from hookkit.trails.lines.objects import content
+from hookkit.trails.lines.porcelain import as_committed
 from hookkit.trails.lines.resolve import origin_of
 
 State = Literal["alive", "moved", "changed", "reverted", "lost", "never_committed"]
@@ -46,14 +50,17 @@ def fates(
     worktree: Worktree, trace_id: str, tool_call_ids: Collection[str] | None = None, *, rev: str | None = None
 ) -> dict[str, list[LineFate]]:
     """Tool call id -> its lines in order of time and place. None: all calls of the trace. rev: default HEAD."""
+    with contextlib.suppress(HookkitError):  # then the commits of the last minutes are not known to have held a line
+        anchors.update(worktree)
     with LinesIndex(worktree) as index:
         index.sync()
         chains = Chains(index.db)
         written = _written(index, chains, trace_id, tool_call_ids)
-        paths = _paths(index, chains, [change for change, _, _ in written])
-        now = _now(index, chains, paths)
+        places = _paths(index, chains, [change for change, _, _ in written])
+        seen = _seen(chains, places)
         anchored = _anchored(worktree, trace_id)
-    held = _held(worktree, sorted({os.fsdecode(path) for _, path in paths}), rev or "HEAD")
+    paths = sorted({os.fsdecode(path) for _, path in places})
+    present = _Present(worktree, _held(worktree, paths, rev or "HEAD"), _held(worktree, paths, None), seen)
     found: dict[str, list[LineFate]] = {}
     texts: dict[str, list[bytes]] = {}
     for change, hunk, call in written:
@@ -64,8 +71,7 @@ def fates(
         for line in own:
             text = texts[change.new_blob][line].rstrip(b"\n") if line < len(texts[change.new_blob]) else b""
             key = (os.fsdecode(change.path), change.new_blob, line + 1)
-            fate = _fate(chains, change, line, text, now, held.get(key), key in anchored)
-            found.setdefault(call, []).append(fate)
+            found.setdefault(call, []).append(_fate(chains, change, line, text, present, key in anchored))
     return found
 
 
@@ -110,23 +116,24 @@ def _paths(index: LinesIndex, chains: Chains, changes: Sequence[Change]) -> set[
     return found
 
 
-def _now(index: LinesIndex, chains: Chains, paths: Collection[tuple[int, bytes]]) -> dict[int, tuple[str, int]]:
-    """Code -> (path, 1-based line) at the last boundary of its worktree."""
-    found: dict[int, tuple[str, int]] = {}
-    for root, path in sorted(paths):
-        for number, code in enumerate(chains.state(root, path, LAST).codes or ()):
-            found.setdefault(code & ~RETURNED, (os.fsdecode(path), number + 1))
+def _seen(chains: Chains, places: Collection[tuple[int, bytes]]) -> dict[int, set[int]]:
+    """Worktree -> the codes of all lines that were there at its last boundary."""
+    found: dict[int, set[int]] = {}
+    for root, path in sorted(places):
+        codes = chains.state(root, path, LAST).codes or ()
+        found.setdefault(root, set()).update(code & ~RETURNED for code in codes)
     return found
 
 
-def _held(worktree: Worktree, paths: Sequence[str], rev: str) -> Mapping[_Key, _Held]:
-    """Where a line was written -> where the commit ``rev`` has it."""
+def _held(worktree: Worktree, paths: Sequence[str], rev: str | None) -> Mapping[_Key, _Held]:
+    """Where a line was written -> where the commit ``rev``, or the worktree as it is now, has it."""
+    if rev is None:
+        there = {path for path in paths if (worktree.root / path).is_file()}
+    else:
+        listed = run(worktree.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", rev, check=False)
+        there = {os.fsdecode(name) for name in listed.split(b"\0")} & set(paths)
     found: dict[_Key, _Held] = {}
-    listed = run(worktree.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", rev, check=False).split(b"\0")
-    there = {os.fsdecode(name) for name in listed}
-    for path in paths:
-        if path not in there:
-            continue
+    for path in sorted(there):
         try:
             blamed = blame(worktree.root, path, rev=rev)
         except HookkitError:
@@ -136,6 +143,16 @@ def _held(worktree: Worktree, paths: Sequence[str], rev: str) -> Mapping[_Key, _
             if origin.path and origin.blob and origin.line:
                 found.setdefault((origin.path, origin.blob, origin.line), (path, line.line, line.commit))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """What is there: in the commit that was asked about, in the worktree now, at the last boundary of each worktree."""
+
+    worktree: Worktree
+    committed: Mapping[_Key, _Held]
+    now: Mapping[_Key, _Held]
+    seen: Mapping[int, Collection[int]]
 
 
 def _anchored(worktree: Worktree, trace: str) -> set[_Key]:
@@ -151,23 +168,18 @@ def _anchored(worktree: Worktree, trace: str) -> set[_Key]:
     return found
 
 
-def _fate(
-    chains: Chains,
-    change: Change,
-    line: int,
-    text: bytes,
-    now: Mapping[int, tuple[str, int]],
-    held: _Held | None,
-    anchored: bool,
-) -> LineFate:
+def _fate(chains: Chains, change: Change, line: int, text: bytes, present: _Present, anchored: bool) -> LineFate:
     path = os.fsdecode(change.path)
+    key = (path, change.new_blob, line + 1)
     code = change.id << 24 | line
-    if held:
-        state: State = "alive" if held[0] == path else "moved"
-        return LineFate(path, line + 1, text, state, True, held[0], held[1], commit=held[2])
-    if code in now:
-        here = now[code]
-        return LineFate(path, line + 1, text, "alive" if here[0] == path else "moved", anchored, *here)
+    here = present.committed.get(key) or present.now.get(key)
+    if here:
+        state: State = "alive" if here[0] == path else "moved"
+        commit = here[2] if key in present.committed else None
+        return LineFate(path, line + 1, text, state, anchored or commit is not None, here[0], here[1], commit=commit)
+    if code in present.seen.get(change.root, ()):  # it went after the last boundary
+        state = _loss_since(present.worktree, change, line) if anchored else "never_committed"
+        return LineFate(path, line + 1, text, state, anchored, by=origin_of(OUTSIDE.doubt()))
     dropped = chains.dropped.get(code)
     if dropped is None:
         return LineFate(path, line + 1, text, "lost" if anchored else "never_committed", anchored)
@@ -176,6 +188,23 @@ def _fate(
     if not anchored:
         return LineFate(path, line + 1, text, "never_committed", False, by=origin)
     return LineFate(path, line + 1, text, _loss(change, line, by, hunk), True, by=origin)
+
+
+def _loss_since(worktree: Worktree, change: Change, line: int) -> State:
+    """How a line went that the last boundary still saw, from what is there now."""
+    path = os.fsdecode(change.path)
+    if not (worktree.root / path).is_file():
+        return "reverted" if change.status == "added" else "lost"
+    text = as_committed(worktree, path)
+    blob = run(worktree.root, "hash-object", "--stdin", stdin=text).decode().strip()
+    marks = {mark(each) for each in lines(text)}
+    number = change.hunk_of(line)
+    start = sum(span[1] for span in change.spans[:number])
+    was = [each for each in change.marks()[0][start : start + change.spans[number][1]] if each != NO_MARK]
+    if blob == change.old_blob or (was and marks.issuperset(was)):
+        return "reverted"
+    known = {mark(each) for each in lines(content(worktree, change.new_blob) or b"")}
+    return "changed" if marks - known else "lost"
 
 
 def _loss(change: Change, line: int, by: Change, hunk: int) -> State:

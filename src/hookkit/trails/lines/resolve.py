@@ -22,6 +22,7 @@ from hookkit.trails.lines.objects import Spot, blob_ids, content
 from hookkit.trails.lines.sources import Sources
 
 _DEEPEST = 40  # cherry-picks of cherry-picks
+_MOST_GONE = 20  # files that are compared with one that has a new name
 _SECOND = 1_000_000
 
 
@@ -168,18 +169,36 @@ class Resolver:
 
     def uncommitted(self, root: int, path: bytes, text: bytes, blob: str) -> list[Origin]:
         """Who wrote the lines of a file as it is in a worktree now."""
-        last = self.chains.state(root, path, LAST)
         count = len(lines(text))
-        codes, same = last.codes or [], {line: line for line in range(count)}
-        if last.codes is None or last.blob != blob:
-            versions = self.chains.versions(path, {blob})
-            if versions:
-                codes = list(versions[-1].codes)
-            else:
-                same = matches(content(self.worktree, last.blob) or b"", text)
+        codes, same = self._now_from(root, path, text, blob)
         # Nothing was recorded after the last boundary: what is new since then is nobody's we know of, or not read yet.
         later = origin_of(OUTSIDE.doubt())
         return [self._now(codes, same[line]) if line in same else later for line in range(count)]
+
+    def _now_from(self, root: int, path: bytes, text: bytes, blob: str) -> tuple[Sequence[int], Mapping[int, int]]:
+        """The codes of the content that a file of now was made of, and line of now -> line there."""
+        whole = {line: line for line in range(len(lines(text)))}
+        last = self.chains.state(root, path, LAST)
+        if last.codes is not None and last.blob == blob:
+            return last.codes, whole
+        for holder in (path, *self.chains.holders(blob)):
+            versions = self.chains.versions(holder, {blob})
+            if versions:
+                return versions[-1].codes, whole
+        if last.codes is None:
+            return self._renamed_since(root, text)
+        return last.codes, matches(content(self.worktree, last.blob) or b"", text)
+
+    def _renamed_since(self, root: int, text: bytes) -> tuple[Sequence[int], Mapping[int, int]]:
+        """The file that is no longer there and shares most lines with ``text``, at least half of them."""
+        best: tuple[Sequence[int], Mapping[int, int]] = ((), {})
+        gone = [path for path in self.chains.present(root) if not (self.worktree.root / os.fsdecode(path)).exists()]
+        for path in gone[:_MOST_GONE]:
+            state = self.chains.state(root, path, LAST)
+            same = matches(content(self.worktree, state.blob) or b"", text)
+            if len(same) * 2 >= len(lines(text)) and len(same) > len(best[1]):
+                best = state.codes or (), same
+        return best
 
     def _now(self, codes: Sequence[int], line: int) -> Origin:
         code = codes[line] if line < len(codes) else 0
