@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -9,7 +10,9 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -28,6 +31,16 @@ def _shown(document: Path) -> Iterator[str]:
                 yield command
 
 
+def _recorded() -> ModuleType:
+    """What makes recorded sessions; these tests are no package that could import it."""
+    spec = importlib.util.spec_from_file_location("recorded_sessions", ROOT / "tests" / "cli" / "recorded.py")
+    assert spec
+    assert spec.loader
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _hookkit_commands() -> list[str]:
     found = [command for document in DOCUMENTS for command in _shown(document) if command.startswith("hookkit ")]
     # What takes the install away runs last.
@@ -36,8 +49,10 @@ def _hookkit_commands() -> list[str]:
     )
 
 
-def test_every_hookkit_command_in_the_documents_runs(tmp_path: Path, isolated_home: Path) -> None:
-    """In one home, after an install and a recorded session, as a reader would."""
+def test_every_hookkit_command_in_the_documents_runs(
+    tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one home and one repository, after an install and recorded sessions, as a reader would."""
     program = tmp_path / "bin" / "hookkit"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m hookkit "$@"\n')
@@ -46,17 +61,28 @@ def test_every_hookkit_command_in_the_documents_runs(tmp_path: Path, isolated_ho
     (isolated_home / "clients" / "secret").mkdir(parents=True)
     sessions = isolated_home / ".claude" / "projects" / "-home-dev-project"
     sessions.mkdir(parents=True)
-    recorded = ROOT / "tests" / "agents" / "fixtures" / "claude-code" / "2.1.197" / "transcripts" / "tour.jsonl"
+    transcript = ROOT / "tests" / "agents" / "fixtures" / "claude-code" / "2.1.197" / "transcripts" / "tour.jsonl"
     for name in ("6d8a0f5e-0000-4000-8000-000000000001", "6d8a0f5e-0000-4000-8000-000000000002"):
-        text = recorded.read_text(encoding="utf-8")
+        text = transcript.read_text(encoding="utf-8")
         original = re.search(r'"sessionId":\s*"([^"]+)"', text)
         assert original
         (sessions / f"{name}.jsonl").write_text(text.replace(original[1], name), encoding="utf-8")
+    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path.resolve() / "hookkit"))
+    env["HOOKKIT_HOME"] = os.environ["HOOKKIT_HOME"]
+    recorded = _recorded()
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # so that it is the last session
+    since = int((tomorrow - recorded.START).total_seconds())
+    recorded.retries(recorded.World(tmp_path.resolve() / "repository", second=since))
     commands = ["hookkit install claude-code", "hookkit ingest --all", *_hookkit_commands()]
     assert len(commands) > 12
     for command in commands:
         done = subprocess.run(
-            ["/bin/sh", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+            ["/bin/sh", "-c", command],
+            cwd=tmp_path / "repository",
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 

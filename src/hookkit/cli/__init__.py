@@ -25,11 +25,20 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ingest": ("ingest", "command"),
     "list": ("list", "command"),
     "show": ("show", "command"),
+    "blame": ("blame", "command"),
+    "track": ("track", "command"),
+    "graph": ("graph", "command"),
+    "diff": ("diff", "command"),
+    "trail": ("trail", "command"),
     "exclude": ("exclude", "exclude"),
     "include": ("exclude", "include"),
+    "export": ("export", "command"),
+    "import": ("import_", "command"),
     "prune": ("prune", "command"),
     "demo": ("demo", "command"),
+    "watch": ("watch", "command"),
     "_ingest-session": ("ingest_session", "command"),
+    "_commit": ("commit", "command"),
 }
 
 EXAMPLES = """\b
@@ -38,6 +47,7 @@ Examples:
   hookkit doctor                 prove that the hooks fire
   hookkit list                   the recorded sessions
   hookkit show last              the newest one: turns, calls, gaps
+  hookkit blame src/app.py       which call wrote which line
   hookkit demo                   see it all at once, without an agent
   hookkit remove claude-code     put the settings back byte for byte
 """
@@ -101,7 +111,7 @@ def _refuse(error: HookkitError, as_json: bool) -> int:
         import json
 
         body = {"code": error.code, "message": error.message, "hint": error.hint}
-        click.echo(json.dumps({"status": "error", "error": body}, ensure_ascii=False))
+        click.echo(json.dumps({"status": "error", "error": body}))  # ASCII: names may hold bytes that are no text
     else:
         click.echo(f"error: {error.message}\n hint: {error.hint}", err=True)
     return error.exit_code

@@ -1,4 +1,4 @@
-"""`hookkit doctor`: prove that the hooks of each installed agent fire."""
+"""`hookkit doctor`: prove that what was installed works."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from hookkit.cli.options import which_installs
 _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 
 
-@click.command(epilog="\b\nExamples:\n  hookkit doctor\n  hookkit doctor claude-code --json\n  hookkit doctor --fix")
+@click.command(
+    epilog="\b\nExamples:\n  hookkit doctor\n  hookkit doctor claude-code --json\n  hookkit doctor git --fix"
+)
 @which_installs
 @click.option("--fix", is_flag=True, help="Put right what can be put right, then check again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -27,31 +29,32 @@ def command(
     hooks_dir: Path | None,
     as_json: bool,
 ) -> int:
-    """Prove that the hooks fire: run the registered commands on a recorded session and look at what comes out.
+    """Prove that the hooks fire: run them in a scratch repository and look at what comes out.
 
-    Without AGENT every agent that has hooks of hookkit is examined, and every settings file that they were put into.
-    Exit code 1 if a check failed.
+    Those of an agent are run on a recorded session, those of git by a commit. Without NAME everything is examined that
+    was installed: every settings file, every repository, the watcher. Exit code 1 if a check failed.
     """
-    from hookkit.installer import doctor
+    from hookkit.installer import checkup
     from hookkit.installer.choice import chosen, present
 
     folder = (project or Path.cwd()).resolve()
     report: list[dict[str, Any]] = []
-    for installer in present(chosen(names, scope, folder, settings_file, hooks_dir)):
-        contract = installer.target.contract
-        done = doctor.fix(contract, installer, folder) if fix else []
+    for installer in present(chosen(names, scope, project, settings_file, hooks_dir)):
+        done = checkup.fix(installer, folder) if fix else []
         if not as_json:
-            click.echo(contract.title)
+            click.echo(installer.title)
             for sentence in done:
                 click.echo(f"  fixed  {sentence}")
         checks = []
-        for check in doctor.examine(contract, installer, folder):
+        for check in checkup.examine(installer, folder):
             checks.append(check)
             if not as_json:
                 click.echo(f"  {_MARKS[check.status]}  {check.name:<12} {check.message}")
                 if check.hint:
                     click.echo(f"        {'':<12} hint: {check.hint}")
-        report.append({"agent": contract.name, "fixed": done, "checks": [check.to_dict() for check in checks]})
+        report.append(
+            {"agent": installer.installer_name, "fixed": done, "checks": [check.to_dict() for check in checks]}
+        )
     healthy = all(check["status"] != "failed" for row in report for check in row["checks"])
     if as_json:
         click.echo(json.dumps({"healthy": healthy, "agents": report}, indent=2))

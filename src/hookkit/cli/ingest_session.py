@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
 from pathlib import Path
 
 import click
 
-from hookkit import paths
-
-_MOST_LOG = 256 << 10  # bytes; then the log starts anew and the old one is kept once
+from hookkit.store.log import log
 
 
 @click.command(hidden=True)
@@ -26,21 +21,10 @@ def command(transcript: Path, project: Path | None, agent: str) -> int:
         ingest_session(transcript, project, agent=agent, wait=True)
         for result in ingest_abandoned(project, agent=agent) if project else ():
             if result.error:
-                _log(f"{result.transcript}\n{result.error}")
+                log(f"{result.transcript}\n{result.error}")
     except Exception:
         import traceback
 
-        _log(f"{transcript}\n{traceback.format_exc()}")
+        log(f"{transcript}\n{traceback.format_exc()}")
         return 1
     return 0
-
-
-def _log(message: str) -> None:
-    with contextlib.suppress(OSError):
-        path = paths.private_dir(paths.state()) / "ingest.log"
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_size > _MOST_LOG:
-                path.replace(path.with_name("ingest.log.1"))
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {message}\n")

@@ -1,4 +1,4 @@
-"""`hookkit install`: register hookkit's hooks with an agent."""
+"""`hookkit install`: register hookkit's hooks with an agent or with git, and the watcher with the service manager."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from hookkit.agents import AGENTS, get
+from hookkit.agents import AGENTS
 from hookkit.agents.contract import AgentContract, Scope
 from hookkit.errors import HookkitError, UsageError
 
@@ -21,11 +21,13 @@ Examples:
   hookkit install claude-code                    in ~/.claude/settings.json, for every project
   hookkit install claude-code --scope project    in .claude/settings.json of this project
   hookkit install claude-code --dry-run          show the diff, change nothing
+  hookkit install git                            in this repository: each commit is anchored at once
+  hookkit install watcher                        read what no hook reported, every few minutes
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", metavar="[AGENT]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--scope", type=click.Choice(["user", "project", "local"]), default="user", show_default=True)
 @click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
 @click.option("--settings-file", type=click.Path(path_type=Path), help="Another settings file than the scope's.")
@@ -41,24 +43,23 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Register the hooks with AGENT; without a name, offer the agents that are found here.
+    """Register the hooks with NAME, an agent or git, or the watcher; without a name, offer the agents found here.
 
-    The settings keep their comments, order and layout, and whatever others have in them. Doing it again changes nothing
-    that is right, and puts right what is not.
+    The settings keep their comments, order and layout, and whatever others have in them; a git hook that is there keeps
+    its place before ours. Doing it again changes nothing that is right, and puts right what is not.
     """
-    from hookkit.installer import get_hook_installers, report
+    from hookkit.installer import get_hook_installer, report
 
-    contracts = [get(name) for name in dict.fromkeys(names)] or _offer(as_json)
-    if settings_file and len(contracts) > 1:
+    chosen = [*dict.fromkeys(names)] or [contract.name for contract in _offer(as_json)]
+    if settings_file and len(chosen) > 1:
         raise UsageError(
             "ONE_AGENT_ONLY", "--settings-file names the file of one agent.", "Install the agents one after another."
         )
-    factories = get_hook_installers()
+    factories = [get_hook_installer(name) for name in chosen]
     installers = [
-        factories[contract.name](scope=scope, project=project, settings_file=settings_file, hooks_dir=hooks_dir)
-        for contract in contracts
+        make(scope=scope, project=project, settings_file=settings_file, hooks_dir=hooks_dir) for make in factories
     ]
-    # All previews come first: where one file refuses, none is changed.
+    # All previews come first: where one refuses, nothing is changed.
     previews = [(installer, installer.preview_install()) for installer in installers]
     if dry_run:
         report.show_previews(previews, as_json)
@@ -67,8 +68,8 @@ def command(
     if as_json:
         click.echo(json.dumps({"status": "ok", "results": [result.to_dict() for result in results]}, indent=2))
         return
-    for contract, result in zip(contracts, results, strict=True):
-        report.show_install(contract, result)
+    for installer, result in zip(installers, results, strict=True):
+        report.show_install(installer, result)
 
 
 def _offer(as_json: bool) -> Sequence[AgentContract]:

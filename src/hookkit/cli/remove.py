@@ -1,4 +1,4 @@
-"""`hookkit remove`: put an agent's settings back as they were."""
+"""`hookkit remove`: put back as it was what an install changed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ EXAMPLES = """\b
 Examples:
   hookkit remove                          every hook of hookkit, wherever it was installed
   hookkit remove claude-code              those of one agent
+  hookkit remove git --project .          those of this repository
   hookkit remove claude-code --dry-run    show the diff, change nothing
   hookkit remove --purge                  also delete all that was recorded
 """
@@ -34,9 +35,10 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take the hooks out again, byte for byte where nobody else has edited the settings since.
+    """Take the hooks out again, byte for byte where nobody else has edited what they were put into.
 
-    Without --scope and --settings-file, from every settings file that they were put into.
+    NAME is an agent, git or watcher. Without one, and without --scope and --settings-file: from every settings file and
+    every repository that they were put into, and the watcher.
     """
     from hookkit.installer import purge as purging
     from hookkit.installer import report
@@ -48,15 +50,15 @@ def command(
     if dry_run:
         report.show_previews(previews, as_json, purging.recorded() if purge else ())
         return
-    results = [installer.remove() for installer in installers]
+    removed = [(installer, installer.remove()) for installer in installers]
     purged = purging.purge() if purge else ()
     if as_json:
-        body: dict[str, object] = {"status": "ok", "results": [result.to_dict() for result in results]}
+        body: dict[str, object] = {"status": "ok", "results": [result.to_dict() for _, result in removed]}
         if purge:
             body["purged"] = [str(path) for path in purged]
         click.echo(json.dumps(body, indent=2))
         return
-    report.show_remove(results)
+    report.show_remove(removed)
     report.show_left(installers)
     if purge:
         report.show_purge(purged)

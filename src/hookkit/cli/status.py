@@ -1,4 +1,4 @@
-"""`hookkit status`: where hookkit is installed, and whether the agents run its hooks."""
+"""`hookkit status`: where hookkit is installed, and whether its hooks are run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ EXAMPLES = """\b
 Examples:
   hookkit status
   hookkit status claude-code --scope project --json
+  hookkit status git                        the hooks of this repository, and of all others
 """
 
 
@@ -30,14 +31,16 @@ def command(
 ) -> None:
     """Show whether the hooks are registered, complete and active. `hookkit doctor` proves that they fire.
 
-    Without --scope and --settings-file, in every settings file that they were put into.
+    NAME is an agent, git or watcher. Without one, and without --scope and --settings-file: in every settings file and
+    every repository that they were put into.
     """
     from hookkit.installer import report
     from hookkit.installer.choice import chosen, present
 
-    states = [found.status() for found in present(chosen(names, scope, project, settings_file, hooks_dir))]
+    found = present(chosen(names, scope, project, settings_file, hooks_dir))
+    states = [installer.status() for installer in found]
     if as_json:
         click.echo(json.dumps({"status": "ok", "installers": states}, indent=2))
         return
-    for state in states:
-        report.show_status(state)
+    for installer, state in zip(found, states, strict=True):
+        report.show_status(installer, state)

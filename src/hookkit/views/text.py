@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from hookkit.store.plain import plain
 
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "cyan": "36"}
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def styled(text: str, style: str) -> str:
