@@ -13,7 +13,7 @@ _COLOURS = (
     (re.compile(r"(\[[0-9a-f.]+\])"), "#7dcfff"),
     (re.compile(r"(byte for byte as they were|\bok\b)"), "#9ece6a"),
     (re.compile(r"(failed|Exit code 1|error)"), "#f7768e"),
-    (re.compile(r"(hookkit [a-z]+(?: last)?)"), "#e0af68"),
+    (re.compile(r"(hookkit [a-z]+(?: last| stats.py)?)"), "#e0af68"),
 )
 
 

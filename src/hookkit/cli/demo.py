@@ -75,6 +75,9 @@ class _Demo:
         trace = self._wait_for_trace()
         self._say("\nhookkit show last\n")
         self._say(self._hookkit("show", "last"))
+        self._say("hookkit blame stats.py\n")
+        self._wait_for_trail(rehearsal.root)
+        self._say(self._hookkit("blame", "stats.py", cwd=rehearsal.root))
         self._hookkit("remove", contract.name)
         restored = self.settings.read_text(encoding="utf-8") == self.original
         self._say(
@@ -93,10 +96,10 @@ class _Demo:
         if not self.as_json:
             click.echo(text)
 
-    def _hookkit(self, *arguments: str) -> str:
+    def _hookkit(self, *arguments: str, cwd: Path | None = None) -> str:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "hookkit", *arguments],
-            env=self.environment, cwd=self.scratch, capture_output=True, text=True, check=False,
+            env=self.environment, cwd=cwd or self.scratch, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             said = (done.stderr or done.stdout).strip()
@@ -120,6 +123,21 @@ class _Demo:
         raise HookkitError(
             "NO_TRACE",
             "The ingest did not write a trace in time.",
+            "Run `hookkit demo --keep`, and look at hookkit/state/ingest.log in the folder that it names.",
+        )
+
+    def _wait_for_trail(self, root: Path) -> None:
+        """Until the ingest has stated the whole session in the event log of the repository."""
+        from hookkit.trails import read_events
+
+        deadline = time.monotonic() + _INGEST_WAIT
+        while time.monotonic() < deadline:
+            if any(event.event_type == "trace_session_closed" for event in read_events(root)):
+                return
+            time.sleep(0.05)
+        raise HookkitError(
+            "NO_TRAIL",
+            "The ingest did not write the event log in time.",
             "Run `hookkit demo --keep`, and look at hookkit/state/ingest.log in the folder that it names.",
         )
 

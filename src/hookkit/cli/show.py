@@ -23,7 +23,8 @@ Examples:
 def command(ref: str, as_json: bool) -> int:
     """Show one session: its turns, its calls with their tree ids, and what changed outside of them.
 
-    REF is the start of a trace id or of a session id, `last`, or `last~2` for the one two before.
+    REF is the start of a trace id or of a session id, `last`, or `last~2` for the one two before. The `:5` behind a
+    call is its step: `hookkit diff last:5` shows what it changed, `hookkit track last:5` what became of that.
     """
     from hookkit.store.files import trace_path
     from hookkit.store.index import Index

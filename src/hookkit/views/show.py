@@ -139,7 +139,7 @@ class _Steps:
             call_id = call["tool_call_id"]
             if call_id in self.call_gaps:
                 yield indent + _gap(self.call_gaps[call_id])
-            yield indent + self._call(call, results.get(call_id) or {})
+            yield indent + self._call(call, results.get(call_id) or {}) + text.styled(f"  :{step['step_index']}", "dim")
         usage = step["token_usage"]
         prompted = usage["input_tokens"] + usage["cache_read_tokens"] + usage["cache_write_tokens"]
         if step["role"] == "agent" and (prompted or usage["output_tokens"]):
