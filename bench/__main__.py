@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import peer, repositories, sessions
+from bench import peer, repositories, sessions, trails
 from bench.timing import Command, Row, milliseconds, once, versus
 
 SIZES = (20, 10_000, 50_000)
@@ -22,8 +22,8 @@ PEER_PAIRS = {20: 9, 10_000: 3, 50_000: 2}  # its hook takes seconds there
 class Bench:
     """What the measurements share: a scratch folder, hookkit installed into it, repositories made once."""
 
-    def __init__(self, scratch: Path, runs: int, with_peer: bool) -> None:
-        self.scratch, self.runs, self.with_peer = scratch, runs, with_peer
+    def __init__(self, scratch: Path, runs: int, with_peer: bool, peer_calls: int) -> None:
+        self.scratch, self.runs, self.with_peer, self.peer_calls = scratch, runs, with_peer, peer_calls
         self.home = scratch / "home"
         self.home.mkdir()
         self.settings = self.home / ".claude" / "settings.json"
@@ -160,13 +160,36 @@ def startup(bench: Bench) -> Iterator[Row]:
     yield Row("--version", "python -c pass", ratio, "60 ms", milliseconds(a), milliseconds(b))
 
 
+def trail(bench: Bench) -> Iterator[Row]:
+    """Ten thousand calls: ingest and blame."""
+    yield from trails.measure(bench.scratch, bench.runs)
+
+
+def trail_against_peer(bench: Bench) -> Iterator[Row]:
+    """The git folder after a thousand calls; ``--peer-calls 10000`` takes its ingest half an hour."""
+    interpreter = peer.python() if bench.with_peer else None
+    if interpreter:
+        yield from trails.against_peer(bench.scratch, interpreter, bench.peer_calls)
+
+
+def committing(bench: Bench) -> Iterator[Row]:
+    """`git commit` with hookkit's git hooks and without, in a repository with nothing recorded and with much."""
+    from bench.commit import measure
+
+    for calls in (0, 2_000):
+        yield from measure(bench.scratch / f"commit-{calls}", calls, bench.runs)
+
+
 MEASUREMENTS = {
     "hook": hook,
     "peer": hook_against_peer,
     "session": session,
     "ingest": ingest,
     "list": listing,
+    "commit": committing,
     "startup": startup,
+    "trails": trail,
+    "trails-peer": trail_against_peer,
 }
 
 
@@ -175,12 +198,15 @@ def show(rows: Sequence[Row]) -> None:
     print(
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}; medians of alternating runs\n"
     )
-    print(f"| {'what':<44} | {'against':<14} | {'ratio':>8} | {'budget':<16} | {'ms':>9} | {'against ms':>10} | note |")
-    print(f"|{'-' * 46}|{'-' * 16}|{'-' * 10}|{'-' * 18}|{'-' * 11}|{'-' * 12}|------|")
+    print(
+        f"| {'what':<44} | {'against':<14} | {'ratio':>8} | {'budget':<16} | {'ours':>9} | {'theirs':>9} |"
+        f" {'':<3} | note |"
+    )
+    print(f"|{'-' * 46}|{'-' * 16}|{'-' * 10}|{'-' * 18}|{'-' * 11}|{'-' * 11}|-----|------|")
     for row in rows:
         print(
             f"| {row.name:<44} | {row.against:<14} | {row.ratio:>8.2f} | {row.budget:<16} | {row.ours_ms:>9.1f}"
-            f" | {row.theirs_ms:>10.1f} | {row.note} |"
+            f" | {row.theirs_ms:>9.1f} | {row.unit:<3} | {row.note} |"
         )
 
 
@@ -189,11 +215,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15, help="alternating pairs of each measurement (default 15)")
     parser.add_argument("--only", action="append", choices=MEASUREMENTS, help="measure only this (repeatable)")
     parser.add_argument("--no-peer", action="store_true", help="do not install or run opentraces 0.4.13")
+    parser.add_argument("--peer-calls", type=int, default=1000, help="calls that it ingests for trails-peer (1000)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="hookkit-bench-", ignore_cleanup_errors=True) as scratch:
-        bench = Bench(Path(scratch), options.runs, not options.no_peer)
+        bench = Bench(Path(scratch), options.runs, not options.no_peer, options.peer_calls)
         for name in options.only or MEASUREMENTS:
             print(f"measuring {name} …", file=sys.stderr)
             rows += MEASUREMENTS[name](bench)

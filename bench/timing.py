@@ -33,7 +33,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was measured, against what, the median ratio, and both medians in milliseconds."""
+    """One line of the table: what was measured, against what, the median ratio, and both medians.
+
+    unit: of the two, where they are no milliseconds.
+    """
 
     name: str
     against: str
@@ -42,6 +45,7 @@ class Row:
     ours_ms: float
     theirs_ms: float
     note: str = ""
+    unit: str = "ms"
 
 
 def once(command: Command) -> Run:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
@@ -18,6 +17,7 @@ from hookkit.capture.identity import trace_id
 from hookkit.errors import HookkitError
 from hookkit.installer import settings_edit
 from hookkit.installer.jsontext import JsonTextError, parse
+from hookkit.installer.protocol import Check
 from hookkit.installer.rehearsal import Played, Rehearsal, scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
 from hookkit.installer.target import Target
@@ -28,23 +28,9 @@ _LOW_DISK = 256 << 20  # bytes
 _OLDEST_GIT = (2, 20)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. hint: what to do next; empty where nothing is to be done."""
-
-    name: str
-    status: Literal["ok", "warning", "failed"]
-    message: str
-    hint: str = ""
-
-    def to_dict(self) -> dict[str, str]:
-        """The JSON form (schemas/doctor-report.schema.json)."""
-        return asdict(self)
-
-
 def examine(contract: AgentContract, installer: SettingsHookInstaller, folder: Path) -> Iterator[Check]:
     """All checks of one agent, as seen from ``folder``; the cheap ones first."""
-    yield _git()
+    yield git_check()
     state = installer.status()
     yield from _settings(state, installer.target.command("install"))
     commands = _registered(installer)
@@ -57,7 +43,8 @@ def examine(contract: AgentContract, installer: SettingsHookInstaller, folder: P
     yield from _other_callers(contract, state)
 
 
-def _git() -> Check:
+def git_check() -> Check:
+    """Whether git is here, and new enough."""
     hint = f"Install git {_OLDEST_GIT[0]}.{_OLDEST_GIT[1]} or newer; without it no tree id can be taken."
     try:
         said = git.run(Path("/"), "--version").decode().split()

@@ -6,6 +6,7 @@ import importlib.resources
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
@@ -38,6 +39,18 @@ class Warn:
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
+
+
+def file_left(path: Path) -> Warn:
+    """A file under a name of ours that is not as hookkit wrote it."""
+    return Warn(
+        "SCRIPT_LEFT",
+        str(path),
+        "$",
+        f"{path} is not as hookkit wrote it, so it was left.",
+        f"If you do not need it: rm {shlex.quote(str(path))}",
+        blocks=False,
+    )
 
 
 def read_settings(path: Path, data: bytes) -> str:

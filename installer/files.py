@@ -133,7 +133,7 @@ def sweep(folders: Iterable[Path]) -> None:
         with contextlib.suppress(OSError):
             for entry in list(os.scandir(folder)):
                 found = _STAGE.fullmatch(entry.name)
-                if found and entry.is_file(follow_symlinks=False) and not _alive(int(found["pid"])):
+                if found and not entry.is_dir(follow_symlinks=False) and not _alive(int(found["pid"])):
                     os.unlink(entry.path)
 
 
@@ -197,6 +197,58 @@ def delete(path: Path) -> None:
         if os.path.isdir(path.parent):
             sync_folder(path.parent)
     except OSError as error:
+        raise unusable(path, error) from error
+
+
+def keep_aside(path: Path, kept: Path) -> None:
+    """Give a file or a link a second name, beside it, that stays when its own is taken. The first one is never gone.
+
+    Content, mode and a link's target are the same under both. HookInstallError where that is refused.
+    """
+    try:
+        if path.is_symlink():
+            os.symlink(os.readlink(path), kept)
+        else:
+            _second_name(path, kept)
+        step(f"kept {path.name}")
+        sync_folder(path.parent)
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def _second_name(path: Path, kept: Path) -> None:
+    try:
+        os.link(path, kept, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links, or a file of another user
+        replace(kept, path.read_bytes(), mode=stat.S_IMODE(path.stat().st_mode))
+
+
+def give_back(kept: Path, path: Path) -> None:
+    """Put what was kept aside in the place of ``path``, in one step. HookInstallError where that is refused."""
+    try:
+        step(f"about to give back {path.name}")
+        os.rename(kept, path)
+        if os.path.lexists(kept):
+            kept.unlink()  # two names of one file: renaming one to the other does nothing
+        step(f"gave back {path.name}")
+        sync_folder(path.parent)
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
+def make_link(path: Path, target: str) -> None:
+    """Make a symbolic link, in the place of another one if there is one. HookInstallError where that is refused."""
+    stage = path.with_name(f".{path.name}.hookkit-{os.getpid()}-{secrets.token_hex(8)}.tmp")
+    try:
+        os.symlink(target, stage)
+        step(f"staged link {path.name}")
+        os.replace(stage, path)
+        step(f"linked {path.name}")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            stage.unlink()
         raise unusable(path, error) from error
 
 

@@ -234,6 +234,8 @@ def _kept(doc: Document, start: int, end: int, run: Sequence[Child]) -> list[tup
         behind_run = comment[0] > run[0].start and not _NEWLINE.search(gap)
         if behind_run and _starts_line(text, run[0].start):
             gap = _newline(text) + _indent(text, run[0].start)
+        if kept and kept[-1][1] and not _NEWLINE.search(gap):  # what ended the line comment before is cut out
+            gap = _newline(text) + _indent(text, run[0].start)
         kept.append((gap + text[slice(*comment)], _is_line_comment(text, comment)))
     return kept
 

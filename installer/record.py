@@ -29,7 +29,9 @@ class Result:
 class InstallRecord:
     """Everything needed to take an install back. ``settings`` is the file itself, links followed.
 
+    agent: the name of the installer. Where it owns whole files instead of entries in one, settings is their folder.
     scripts: file name -> the hashes of all contents that we have written under that name.
+    kept: file name -> what the file of another that was there is called now. project: the repository it is about.
     """
 
     agent: str
@@ -40,6 +42,8 @@ class InstallRecord:
     created_hook_folders: tuple[Path, ...] = ()
     results: tuple[Result, ...] = ()
     scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kept: Mapping[str, str] = field(default_factory=dict)
+    project: Path | None = None
 
     def result_for(self, text: str) -> Result | None:
         """What we know of exactly this text."""
@@ -105,6 +109,8 @@ def save(record: InstallRecord) -> None:
         ],
         "scripts": {name: list(hashes) for name, hashes in record.scripts.items()},
     }
+    if record.kept or record.project:
+        data |= {"kept": dict(record.kept), "project": str(record.project) if record.project else None}
     try:
         paths.private_dir(path.parent)
     except OSError as error:
@@ -138,6 +144,8 @@ def _load(path: Path) -> InstallRecord | None:
                 for result in data["results"]
             ),
             scripts={str(name): tuple(str(h) for h in hashes) for name, hashes in data["scripts"].items()},
+            kept={str(name): str(kept) for name, kept in data.get("kept", {}).items()},
+            project=Path(data["project"]) if data.get("project") else None,
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

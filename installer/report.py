@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import click
 
-from hookkit import paths
-from hookkit.agents import AGENTS
-from hookkit.agents.contract import AgentContract
-from hookkit.installer.result import HookInstallResult, Preview
-
-if TYPE_CHECKING:
-    from hookkit.installer.settings_installer import SettingsHookInstaller
+from hookkit.installer.protocol import Installer
+from hookkit.installer.result import HookInstallResult, Preview, short
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
@@ -27,55 +21,44 @@ def say(text: str) -> None:
     click.echo(_CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text))
 
 
-def short(path: Path | str) -> str:
-    """A path as people write it: ``~`` for the home folder."""
-    home = str(Path.home())
-    text = str(path)
-    return "~" + text[len(home) :] if text.startswith(home + "/") else text
-
-
-def show_install(contract: AgentContract, result: HookInstallResult) -> None:
-    """One agent was installed for, or already was."""
+def show_install(installer: Installer, result: HookInstallResult) -> None:
+    """Something was installed, or already was."""
     if result.changed:
-        say(f"Installed {contract.title} hooks: {len(result.events)} events in {short(result.settings_path)}")
-        say(f"Scripts:   {short(result.hooks_dir)}")
-        say(f"Sessions:  {short(paths.home())} and .opentraces/ in each worktree; nothing leaves this machine.")
+        say(f"Installed {installer.subject}: {len(result.events)} {installer.unit} in {short(result.settings_path)}")
+        for line in installer.details(result):
+            say(line)
     else:
-        say(f"{contract.title} hooks are installed already: {len(result.events)} in {short(result.settings_path)}")
+        where = f"{len(result.events)} in {short(result.settings_path)}"
+        say(f"{installer.subject[:1].upper()}{installer.subject[1:]} are installed already: {where}")
     _show_warnings([warn.to_dict() for warn in result.warnings])
-    if result.active:
-        say(f"Next: start {contract.program} as always, then `hookkit list`. `hookkit doctor` proves that hooks fire.")
-    else:
-        say(f"{contract.title} does not run these hooks yet: see above.")
+    say(installer.next_step(result))
 
 
-def show_remove(results: Sequence[HookInstallResult]) -> None:
+def show_remove(removed: Sequence[tuple[Installer, HookInstallResult]]) -> None:
     """Hooks were taken out, or there were none."""
-    for result in results:
+    for installer, result in removed:
         if result.changed:
-            title = AGENTS[result.installer].title
             gone = any(action.action == "delete" and action.event == "settings" for action in result.actions)
             if result.events:
-                say(f"Removed {title} hooks: {len(result.events)} events from {short(result.settings_path)}")
+                count = f"{len(result.events)} {installer.unit}"
+                say(f"Removed {installer.subject}: {count} from {short(result.settings_path)}")
             else:
-                say(f"{title} hooks were gone from {short(result.settings_path)}; removed what was left of them.")
+                say(f"{installer.subject} were gone from {short(result.settings_path)}; removed what was left of them.")
             if gone:
                 say("  hookkit had made that file, so it is gone.")
         _show_warnings([warn.to_dict() for warn in result.warnings])
-    if not any(result.changed for result in results):
+    if not any(result.changed for _, result in removed):
         say("No hooks of hookkit were found.")
 
 
-def show_left(installers: Sequence[SettingsHookInstaller]) -> None:
-    """Hooks that nobody asked to remove: in this project's own settings, and not put there from here."""
-    done = {installer.target.file for installer in installers}
+def show_left(installers: Sequence[Installer]) -> None:
+    """Hooks that nobody asked to remove."""
+    done = [installer.place.resolve() for installer in installers]
     for installer in installers:
-        for scope in installer.target.contract.settings:
-            target = replace(installer.target, scope=scope, link=installer.target.settings_of(scope))
-            if target.file not in done and target.entries():
-                done.add(target.file)
-                say(f"Left alone: hooks of hookkit in {short(target.link)}, which were not put there from here.")
-                say(f"   hint: {target.command('remove')}")
+        for place, typed in installer.left_alone(done):
+            done.append(place.resolve())
+            say(f"Left alone: hooks of hookkit in {short(place)}, which were not put there from here.")
+            say(f"   hint: {typed}")
 
 
 def show_purge(purged: Sequence[Path]) -> None:
@@ -85,8 +68,8 @@ def show_purge(purged: Sequence[Path]) -> None:
         say(f"  {short(path)}")
 
 
-def show_status(state: Mapping[str, object]) -> None:
-    """One agent's state in a few lines."""
+def show_status(installer: Installer, state: Mapping[str, object]) -> None:
+    """The state of one install in a few lines."""
     present = cast("Mapping[str, bool]", state["entries_present"])
     count = sum(present.values())
     word = "active" if state["active"] else "installed, not active" if state["installed"] else "not installed"
@@ -95,24 +78,25 @@ def show_status(state: Mapping[str, object]) -> None:
     if not state["settings_readable"]:
         word = "the settings cannot be read"
     say(f"{state['title']}: {word}")
-    say(f"  settings  {short(str(state['settings_path']))}  {count} of {len(present)} events")
-    if count:
+    in_one_file = state["settings_path"] != state["hooks_dir"]
+    place = "settings" if in_one_file else "folder  "
+    say(f"  {place}  {short(str(state['settings_path']))}  {count} of {len(present)} {installer.unit}")
+    if count and in_one_file:
         say(f"  scripts   {short(str(state['hooks_dir']))}  {'current' if state['scripts_current'] else 'not current'}")
+    if count:
         say(f"  python    {short(str(state['interpreter']))}  {'works' if state['interpreter_ok'] else 'is gone'}")
     _show_warnings(cast("Sequence[Mapping[str, object]]", state["warnings"]))
     if not count and state["settings_readable"]:
         say(f"  Next: hookkit install {state['installer']}")
 
 
-def show_previews(
-    previews: Sequence[tuple[SettingsHookInstaller, Preview]], as_json: bool, doomed: Sequence[Path] = ()
-) -> None:
+def show_previews(previews: Sequence[tuple[Installer, Preview]], as_json: bool, doomed: Sequence[Path] = ()) -> None:
     """What an install or a remove would do. doomed: what a purge would delete besides."""
     if as_json:
         plans = [
             {
                 "installer": installer.installer_name,
-                "settings_path": str(installer.target.link),
+                "settings_path": str(installer.place),
                 "actions": [action.to_dict() for action in preview.actions],
                 "diff": preview.diff.encode("utf-8", "replace").decode(),
                 "warnings": [warn.to_dict() for warn in preview.warnings],

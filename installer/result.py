@@ -9,12 +9,12 @@ from typing import Literal
 
 from hookkit.installer.envelope import Warn
 
-Verb = Literal["create", "edit", "add", "replace", "cut", "write", "make", "delete", "keep"]
+Verb = Literal["create", "edit", "add", "replace", "cut", "write", "make", "move", "delete", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. event: the agent's own name of it, or ``settings``, ``script``, ``folder``, ``record``."""
+    """One thing to do. event: its name, or ``settings``, ``script``, ``folder``, ``link``, ``service``, ``record``."""
 
     action: Verb
     event: str
@@ -70,8 +70,15 @@ class HookInstallResult:
         }
 
 
+def short(path: Path | str) -> str:
+    """A path as people write it: ``~`` for the home folder."""
+    home = str(Path.home())
+    text = str(path)
+    return "~" + text[len(home) :] if text.startswith(home + "/") else text
+
+
 def unified_diff(path: Path, old: str | None, new: str | None) -> str:
-    """A unified diff of a settings file; None stands for a file that does not exist."""
+    """A unified diff of a file; None stands for a file that does not exist."""
     lines = difflib.unified_diff(
         _lines(old),
         _lines(new),

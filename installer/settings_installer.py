@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,9 +14,9 @@ from hookkit.agents.contract import AgentContract, Scope
 from hookkit.errors import HookInstallError
 from hookkit.installer import files, record, status
 from hookkit.installer.drafts import InstallDraft, RemoveDraft, draft_install, draft_remove
-from hookkit.installer.envelope import Warn
+from hookkit.installer.envelope import file_left
 from hookkit.installer.record import InstallRecord
-from hookkit.installer.result import HookInstallResult, Preview, unified_diff
+from hookkit.installer.result import HookInstallResult, Preview, short, unified_diff
 from hookkit.installer.target import Target, resolve, still_needed
 
 # Somebody who saves the file again within the same millisecond, eight times in a row, is a program gone wild.
@@ -49,6 +48,7 @@ class SettingsHookInstaller:
     ) -> None:
         refuse_platform(os.name)
         self.installer_name = contract.name
+        self.title, self.subject, self.unit = contract.title, f"{contract.title} hooks", "events"
         self.target = resolve(
             contract,
             scope=scope,
@@ -59,6 +59,14 @@ class SettingsHookInstaller:
             interpreter=interpreter,
             source=source,
         )
+
+    @property
+    def place(self) -> Path:
+        return self.target.link
+
+    def is_present(self) -> bool:
+        """Whether the settings hold hooks of ours, or did by our records."""
+        return bool(self.target.record() or self.target.entries())
 
     def plan(self) -> list[dict[str, object]]:
         """Every action that install() would take now (schemas/install-plan.schema.json)."""
@@ -122,12 +130,29 @@ class SettingsHookInstaller:
             settings_path=self.target.link,
             hooks_dir=target.folder,
             actions=draft.actions,
-            warnings=tuple(_foreign_script(path) for path in left),
+            warnings=tuple(file_left(path) for path in left),
         )
 
     def status(self) -> dict[str, object]:
         """The state of things as they are now, read anew at every call (schemas/install-status.schema.json)."""
         return status.status(self.target.as_found())
+
+    def details(self, result: HookInstallResult) -> Iterator[str]:
+        yield f"Scripts:   {short(result.hooks_dir)}"
+        yield f"Sessions:  {short(paths.home())} and .opentraces/ in each worktree; nothing leaves this machine."
+
+    def next_step(self, result: HookInstallResult) -> str:
+        program = self.target.contract.program
+        if not result.active:
+            return f"{self.title} does not run these hooks yet: see above."
+        return f"Next: start {program} as always, then `hookkit list`. `hookkit doctor` proves that hooks fire."
+
+    def left_alone(self, done: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+        """Hooks that nobody asked to remove: in this project's own settings, and not put there from here."""
+        for scope in self.target.contract.settings:
+            target = replace(self.target, scope=scope, link=self.target.settings_of(scope))
+            if target.file not in done and target.entries():
+                yield target.link, target.command("remove")
 
     def _sweep(self) -> None:
         """Delete what killed runs left half written."""
@@ -207,14 +232,3 @@ def refuse_platform(name: str) -> None:
 
 def _changes(draft: InstallDraft | RemoveDraft) -> bool:
     return any(action.action != "keep" for action in draft.actions)
-
-
-def _foreign_script(path: Path) -> Warn:
-    return Warn(
-        "SCRIPT_LEFT",
-        str(path),
-        "$",
-        f"{path} is not as hookkit wrote it, so it was left.",
-        f"If you do not need it: rm {shlex.quote(str(path))}",
-        blocks=False,
-    )

@@ -225,7 +225,8 @@ def still_needed(folder: Path, but: Target) -> frozenset[str]:
 
 def _users_of(folder: Path, but: Target) -> frozenset[str]:
     mine = files.follow(but.link)
-    known = {(r.agent, r.settings) for r in record.load_all()}
+    # Git hooks and the watcher are recorded too; what they need is in folders of their own.
+    known = {(r.agent, r.settings) for r in record.load_all() if r.agent in agents.AGENTS or r.hooks_dir == folder}
     known |= {(but.contract.name, files.follow(path)) for path in but.other_sources()}
     return frozenset(agent for agent, path in known if path != mine and _runs_from(agent, path, folder, but))
 

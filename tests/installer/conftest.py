@@ -17,6 +17,7 @@ import pytest
 from hookkit.agents import AGENTS
 from hookkit.agents.contract import AgentContract
 from hookkit.installer import SettingsHookInstaller
+from tests.installer.repositories import repository, spy  # noqa: F401  fixtures
 
 Install = Callable[..., SettingsHookInstaller]
 

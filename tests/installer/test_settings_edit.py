@@ -223,6 +223,7 @@ def test_comments_of_others_stay_on_their_lines_when_ours_is_cut() -> None:
         '[OURS /* c */]', '["A",\n// x\nOURS,\n// y\n"B"]', '["A", // a\nOURS\n]', '[\nOURS, // o\n"A"]',
         '[// c\nOURS]', '[OURS, // c\n]', '["A", OURS,]', '[OURS,]', '[ OURS , OURS , "A" , OURS ]',
         '[/* a */ OURS /* b */ , /* c */ "A" /* d */]', '["A" // a\n, OURS // o\n]',
+        '["A", OURS // o\n,// p\nOURS // q\n, "B"]', '["A", OURS // o\n,/* p */ OURS // q\n]',
         '["A" // a\n, OURS // o\n, "B"]', '["A"\n// a\n,\n// b\nOURS\n// c\n]',
     ],
 )  # fmt: skip

@@ -58,7 +58,7 @@ def git_ai(revisions: tuple[str, ...], everything: bool, provisional: bool, dry_
     claims already keeps its claim.
     """
     from hookkit.cli.where import here
-    from hookkit.exporters import git_notes
+    from hookkit.exporters import git_ai_ref, git_notes
     from hookkit.exporters.git_ai_format import can_be_named
     from hookkit.exporters.recorded import Recorded, commits
 
@@ -68,7 +68,7 @@ def git_ai(revisions: tuple[str, ...], everything: bool, provisional: bool, dry_
     results = git_notes.add(worktree, told, dry_run=dry_run)
     failed = any(one.status == "unreadable" for one in results)
     if as_json:
-        body = {"status": "ok", "ref": git_notes.REF, "dry_run": dry_run, "commits": [_noted(one) for one in results]}
+        body = {"status": "ok", "ref": git_ai_ref.REF, "dry_run": dry_run, "commits": [_noted(one) for one in results]}
         click.echo(json.dumps(body, ensure_ascii=False))
         return int(failed)
     from hookkit.store.plain import plain
@@ -80,7 +80,7 @@ def git_ai(revisions: tuple[str, ...], everything: bool, provisional: bool, dry_
         elif one.status == "unreadable":
             click.echo(f"{one.commit[:8]}  has a note that stays as it is: {plain(one.problem)}", err=True)
     number = {status: sum(one.status == status for one in results) for status in ("written", "unchanged", "nothing")}
-    said = [f"{counted(number['written'], 'note')} {'to be ' if dry_run else ''}written to {git_notes.REF}"]
+    said = [f"{counted(number['written'], 'note')} {'to be ' if dry_run else ''}written to {git_ai_ref.REF}"]
     said += [f"{counted(number['unchanged'], 'note')} had it all"] if number["unchanged"] else []
     said += [f"{counted(number['nothing'], 'commit')} without lines of calls"] if number["nothing"] else []
     click.echo("; ".join(said) + ".")

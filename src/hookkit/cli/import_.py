@@ -40,7 +40,7 @@ def git_ai(revisions: tuple[str, ...], forget: bool, dry_run: bool, as_json: boo
     REVISION is a commit or a range like main..HEAD; every commit that has a note if left out.
     """
     from hookkit.cli.where import here
-    from hookkit.exporters import git_ai_claims, git_notes
+    from hookkit.exporters import git_ai_claims, git_ai_ref
     from hookkit.exporters.recorded import commits
 
     worktree = here()
@@ -64,14 +64,14 @@ def git_ai(revisions: tuple[str, ...], forget: bool, dry_run: bool, as_json: boo
             | ({"problem": one.problem} if one.problem else {})
             for one in found
         ]
-        click.echo(json.dumps({"status": "ok", "ref": git_notes.REF, "dry_run": dry_run, "notes": notes}))
+        click.echo(json.dumps({"status": "ok", "ref": git_ai_ref.REF, "dry_run": dry_run, "notes": notes}))
         return int(failed)
     _print(found, dry_run)
     return int(failed)
 
 
 def _print(found: list[Imported], dry_run: bool) -> None:
-    from hookkit.exporters.git_notes import REF
+    from hookkit.exporters.git_ai_ref import REF
     from hookkit.store.plain import plain
     from hookkit.views.text import counted
 
