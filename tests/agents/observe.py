@@ -19,8 +19,9 @@ _VOLATILE = frozenset({"duration_ms", "duration_api_ms", "ttft_ms", "ttft_stream
 # After /compact the agent itself lists every PreCompact and PostCompact hook that ran, for the user and for the model.
 _ROLL_CALL = re.compile(r"\n(?:Pre|Post)Compact \[[^\n]*hookkit_claude_code\.py[^\n]*\] completed successfully")
 _DICE = re.compile(r"\ba[0-9a-f]{16}\b|(?<=duration_ms: )\d+")
-# hookkit's own: ignored by git, and private to it below the git dir.
-_OURS = frozenset({".opentraces", "hookkit"})
+# hookkit's own: ignored by git, private to it below the git dir, and its event log's ref.
+_OURS = frozenset({".opentraces", "hookkit", "opentraces"})
+_LOG = "refs/opentraces/local/events/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +101,34 @@ def _repository(box: Sandbox, folder: Path) -> Repository:
         return Repository(files, {})
     commands = {
         "status": ("status", "--porcelain=v2", "--branch", "--untracked-files=all", "-z"),
-        "refs": ("for-each-ref",),
         "index": ("ls-files", "--stage", "-v", "-z"),
-        "objects": ("cat-file", "--batch-all-objects", "--batch-check"),
         "stash": ("stash", "list"),
     }
     git = {name: box.git(*command, cwd=folder) for name, command in commands.items()}
+    refs = box.git("for-each-ref", cwd=folder).splitlines(keepends=True)
+    git["refs"] = "".join(line for line in refs if not line.endswith(f"\t{_LOG}\n"))
+    git["objects"] = "".join(sorted(_objects(box, folder, Path(root))))
     # The index holds times and inodes: its meaning was compared above.
     kept = _files(Path(root), frozenset({"objects", "index", *_OURS}))
     git.update({name: _neutral(box, content.decode()) for name, (_, content) in kept.items()})
     return Repository(files, git)
+
+
+def _objects(box: Sandbox, folder: Path, root: Path) -> list[str]:
+    """The user's objects: those that are loose, and those of packs that do not hold the event log."""
+    log = set(box.git("rev-list", "--ignore-missing", _LOG, "--", cwd=folder).split()) if _logged(root) else set()
+    found = {path.parent.name + path.name for path in (root / "objects").glob("[0-9a-f][0-9a-f]/*")}
+    for index in (root / "objects" / "pack").glob("*.idx"):
+        listed = {
+            line.split()[0] for line in box.git("verify-pack", "-v", str(index), cwd=folder).splitlines() if " " in line
+        }
+        found |= listed if not listed & log else set()
+    facts = box.git("cat-file", "--batch-all-objects", "--batch-check", cwd=folder).splitlines(keepends=True)
+    return [line for line in facts if line.split()[0] in found]
+
+
+def _logged(root: Path) -> bool:
+    return (root / _LOG).exists()
 
 
 def _files(root: Path, without: frozenset[str]) -> dict[str, tuple[str, bytes]]:

@@ -11,6 +11,9 @@ _EPILOG = """\b
 Examples:
   hookkit export git-ai main..HEAD
   hookkit export agent-trace main..HEAD > traces.jsonl
+
+\b
+Each of them has --json and --help.
 """
 _GIT_AI = """\b
 Examples:

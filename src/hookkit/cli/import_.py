@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   hookkit import git-ai
+
+\b
+It has --json and --help.
 """
 _GIT_AI = """\b
 Examples:

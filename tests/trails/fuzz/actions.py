@@ -93,6 +93,35 @@ def _rename(world: World, tree: Tree, author: Author, *, by_git: bool, change: b
     return True
 
 
+def rename_folder(world: World, tree: Tree, author: Author) -> bool:
+    """All files of a folder get another one."""
+    inside = [path for path in world.files(tree) if path.startswith("src/")]
+    if not inside or (tree.root / "lib").exists():
+        return False
+    world.note(f"{author} renames src to lib")
+    (tree.root / "src").rename(tree.root / "lib")
+    return True
+
+
+def change_mode(world: World, tree: Tree, author: Author) -> bool:
+    path = pick(world, tree)
+    if path is None:
+        return False
+    world.note(f"{author} changes the mode of {path!r}")
+    (tree.root / path).chmod(world.rng.choice((0o755, 0o644)))
+    return True
+
+
+def replace_file(world: World, tree: Tree, author: Author) -> bool:
+    """Delete a file and write another one of the same name."""
+    path = pick(world, tree)
+    if path is None:
+        return False
+    world.write(author, tree, path, None)
+    world.write(author, tree, path, fresh(world))
+    return True
+
+
 def move_between(world: World, tree: Tree, author: Author) -> bool:
     """A block leaves one file and comes into another."""
     source, target = pick(world, tree), pick(world, tree)
@@ -129,7 +158,7 @@ def undo(world: World, tree: Tree, author: Author) -> bool:
 
 FILE_ACTIONS: tuple[tuple[Action, int], ...] = (
     (edit, 12), (new_file, 5), (delete_file, 2), (rename, 2), (git_mv, 2), (rename_and_edit, 2), (move_between, 3),
-    (format_file, 1), (undo, 2),
+    (format_file, 1), (undo, 2), (rename_folder, 1), (change_mode, 1), (replace_file, 1),
 )  # fmt: skip
 
 
@@ -172,6 +201,32 @@ def stage(world: World, tree: Tree, _author: Author) -> bool:
 
 def commit_staged(world: World, tree: Tree, _author: Author) -> bool:
     return world.commit(tree, stage=False)
+
+
+def commit_one(world: World, tree: Tree, _author: Author) -> bool:
+    """Only what one file holds, whatever is staged."""
+    path = pick(world, tree)
+    if path is None or world.try_git(tree, "add", "-N", "--", path).returncode:
+        return False
+    return world.commit(tree, "--", path, stage=False)
+
+
+def unstage(world: World, tree: Tree, _author: Author) -> bool:
+    return world.try_git(tree, "reset", "-q").returncode == 0
+
+
+def commit_detached(world: World, tree: Tree, author: Author) -> bool:
+    """A commit that no branch holds, until one is moved there."""
+    branch = world.branch(tree)
+    if not branch or not world.clean(tree) or world.try_git(tree, "switch", "-q", "--detach").returncode:
+        return False
+    edit_and_commit(world, tree, author)
+    world.clock.tick()
+    sha = world.head(tree)
+    world.git(tree, "switch", "-q", branch)
+    if world.rng.random() < 0.7:
+        world.git(tree, "merge", "-q", "--ff-only", sha)
+    return True
 
 
 def amend(world: World, tree: Tree, _author: Author) -> bool:
@@ -271,6 +326,7 @@ def collect_garbage(world: World, tree: Tree, _author: Author) -> bool:
 GIT_ACTIONS: tuple[tuple[Action, int], ...] = (
     (commit_all, 14), (commit_partial, 5), (stage, 4), (commit_staged, 4), (amend, 3), (stash, 2), (stash_pop, 4),
     (restore_file, 2), (revert, 3), (revert_twice, 2), (fold_commits, 2), (two_commits, 3), (edit_and_commit, 3),
+    (commit_one, 3), (unstage, 1), (commit_detached, 1),
 )  # fmt: skip
 
 

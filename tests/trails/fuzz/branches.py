@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .actions import edit
-from .model import ELSEWHERE, Author
+import os
+
+from .actions import edit, text_of
+from .model import ELSEWHERE, Author, has_token
 from .world import Tree, World
 
-WAYS = ("rebase", "rebase-merge", "squash", "squash-keep", "merge", "no-ff", "pick", "pick-one", "drop", "octopus")
+MARKERS = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
+WAYS = ("rebase", "rebase-merge", "squash", "squash-keep", "merge", "no-ff", "pick", "pick-one", "drop")
 
 
 def preferring(world: World) -> list[str]:
@@ -26,7 +29,25 @@ def go_back(world: World, tree: Tree, home: str) -> bool:
     return world.try_git(tree, "switch", "-q", home).returncode == 0
 
 
-def bring_in(world: World, tree: Tree, topic: str, home: str, way: str) -> None:
+def resolve(world: World, tree: Tree, author: Author) -> bool:
+    """``author`` takes both sides of every conflict and writes a line of his own; false if that is not possible."""
+    listed = world.git(tree, "diff", "--no-ext-diff", "--name-only", "-z", "--diff-filter=U").split(b"\0")[:-1]
+    for name in listed:
+        path = os.fsdecode(name)
+        if not (tree.root / path).is_file() or b"<<<<<<< " not in world.read(tree, path):
+            return False
+        kept: list[bytes] = []
+        for line in world.read(tree, path).split(b"\n"):
+            if line not in kept if has_token(line) else line[:7] not in MARKERS:
+                kept.append(line)
+        text = text_of(world, b"\n".join(kept))
+        text.insert()
+        world.write(author, tree, path, text.content())
+    world.git(tree, "add", "-A")
+    return bool(listed)
+
+
+def bring_in(world: World, tree: Tree, author: Author, topic: str, home: str, way: str) -> None:
     """``tree`` is on ``home`` and clean; the commits of ``topic`` come in."""
     world.note(f"bring in {topic} by {way}")
     prefer = preferring(world)
@@ -42,15 +63,20 @@ def bring_in(world: World, tree: Tree, topic: str, home: str, way: str) -> None:
         else:
             world.clock.tick()
             world.commit(tree, stage=False)
-    elif way in ("merge", "no-ff", "octopus"):
-        if world.try_git(
-            tree, "merge", "-q", "--no-edit", *(["--no-ff"] if way != "merge" else []), *prefer, topic
-        ).returncode:
-            world.settle(tree, ["merge", "--abort"])
+    elif way in ("merge", "no-ff"):
+        options = [*(["--no-ff"] if way == "no-ff" else []), *prefer]
+        if world.try_git(tree, "merge", "-q", "--no-edit", *options, topic).returncode:
+            if world.rng.random() < 0.5 and resolve(world, tree, author):
+                world.git(tree, "commit", "-q", "--no-verify", "--no-edit")
+            else:
+                world.settle(tree, ["merge", "--abort"])
     elif way in ("pick", "pick-one"):
         commits = world.git(tree, "rev-list", "--reverse", "--no-merges", f"{home}..{topic}").decode().split()
         for sha in commits[-1:] if way == "pick-one" else commits:
             if world.try_git(tree, "cherry-pick", *prefer, sha).returncode:
+                if world.rng.random() < 0.5 and resolve(world, tree, author):
+                    world.try_git(tree, "cherry-pick", "--continue")
+                    break
                 world.settle(tree, ["cherry-pick", "--abort"])
                 world.git(tree, "reset", "-q", "--hard")
                 break

@@ -34,6 +34,7 @@ class Player:
         self.recorder = Recorder(self.world)
         self.sessions: list[Session] = []
         self.ingest: Callable[[Session], None] = lambda _session: None
+        self.look: Callable[[Tree], None] = lambda _tree: None
         self._calls = 0
 
     def _settings(self) -> Mapping[str, str]:
@@ -44,7 +45,7 @@ class Player:
         self._history()
         world, rng = self.world, self.rng
         for number in range(rng.choice((1, 1, 2, 3))):
-            tree = world.linked() if rng.random() < 0.12 else rng.choice(world.trees)
+            tree = world.linked() if rng.random() < 0.12 and world.born(world.main) else rng.choice(world.trees)
             self._start(f"s{number}", tree)
         for number in range(steps):
             self.rng.seed(f"{self.seed} {number}")
@@ -145,6 +146,10 @@ class Player:
         if others and self.rng.random() < 0.12:
             actions.edit_path(self.world, tree, OUTSIDE, self.rng.choice(others))
         self._write(call)
+        if self.rng.random() < 0.06 and self.world.born(tree):
+            self.world.commit(tree)  # a person, meanwhile
+        if self.rng.random() < 0.05:
+            self.ingest(self._session())
         self._close(session, call)
 
     def _work(self, tree: Tree, author: Author, git: float) -> None:
@@ -245,6 +250,7 @@ class Player:
         session.stop()
         if self.rng.random() < 0.5:
             self.ingest(session)
+            self.look(session.tree)
         if self.rng.random() < 0.5:
             self._gap(session.tree)
         session.prompt()
@@ -289,7 +295,7 @@ class Player:
             rng.choice((self._declared_in, self._person_in))(session, tree)
         self._by(tree, lambda _author: world.commit(tree) and None)
         way = rng.choice(branches.WAYS)
-        self._by(tree, lambda _author: branches.bring_in(world, tree, names[0], home, way))
+        self._by(tree, lambda author: branches.bring_in(world, tree, author, names[0], home, way))
 
     def _declared_in(self, session: Session, tree: Tree) -> None:
         path = self._target(tree, set())
@@ -323,6 +329,9 @@ class Player:
         """What goes wrong in real life: calls that never end, tree ids that could not be had."""
         session = self._session()
         tree, chance = session.tree, self.rng.random()
+        if chance > 0.85:
+            self._background(session)
+            return
         lost = chance < 0.25
         call = self._open(session, ("Bash",), tree, lost=lost)
         self._work(tree, self._author(call), git=0.1)
@@ -330,17 +339,21 @@ class Player:
             self._close(session, call)
         elif chance < 0.5:
             self._close(session, call, lost=True)
-        elif chance < 0.8:
-            self.recorder.blur(tree)
-            session.forget(call, inferred=True)
-            session.stop()
-            session.prompt()
         else:
             self.recorder.blur(tree)
-            session.forget(call, inferred=False)
-            if self.rng.random() < 0.5:
+            session.forget(call)
+            if chance < 0.75:
                 session.stop()
                 session.prompt()
+
+    def _background(self, session: Session) -> None:
+        """A command that goes on when its call is over."""
+        self._calls += 1
+        call = session.open("Bash", session.tree, command="make it so &", run_in_background=True)
+        self._close(session, call)
+        self.recorder.blur(session.tree)
+        actions.edit(self.world, session.tree, self._author(call))
+        self.world.clock.tick()
 
 
 __all__ = ["ELSEWHERE", "Player"]

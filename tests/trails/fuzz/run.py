@@ -12,11 +12,13 @@ from pathlib import Path
 
 from hookkit.git.worktree import Worktree, find
 from hookkit.trails.emit import emit_step_window_events_from_record
+from hookkit.trails.lines.blame import blame
 from hookkit.trails.verify import verify
 
 from .check import Judge, Report
 from .player import Player
 from .session import Session
+from .world import Tree
 
 GENERATOR = 1  # raise it whenever a seed no longer plays what it played before
 STEPS = 14
@@ -58,7 +60,12 @@ def play(
     def ingest(session: Session) -> None:
         emit_step_window_events_from_record(root, session.record(), writer="fuzz")
 
-    player.ingest = ingest
+    def look(tree: Tree) -> None:
+        """What is asked in between must not change what is said in the end."""
+        for path in player.world.files(tree)[:1]:
+            blame(tree.root, path)
+
+    player.ingest, player.look = ingest, look
     player.play(steps, skip)
     player.finish()
     return player

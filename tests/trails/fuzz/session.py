@@ -166,11 +166,10 @@ class Session:
             entry["limitations"] = [*entry["limitations"], "tree_timeout"]
         self.post[call.id] = entry
 
-    def forget(self, call: Call, *, inferred: bool) -> None:
-        """No hook sees the end of the call. inferred: a later boundary of the session will close it."""
+    def forget(self, call: Call) -> None:
+        """No hook sees the end of the call. The next turn's end of the session, if there is one, will close it."""
         self.world.note(f"no end of {call.id}")
-        if inferred:
-            self.open_ended.append(call)
+        self.open_ended.append(call)
 
     def _maybe(self, tree: Tree, lost: bool) -> dict[str, Any] | None:
         if lost:

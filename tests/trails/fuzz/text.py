@@ -29,6 +29,10 @@ class Text:
         self.latin = b"\xe9" in (content or b"")
 
     def content(self) -> bytes:
+        if self.eol == b"\r\n":
+            self.lines = [line.removesuffix(b"\r") + b"\r" for line in self.lines]
+            if self.lines and not self.final:
+                self.lines[-1] = self.lines[-1].removesuffix(b"\r")
         return b"\n".join(self.lines) + (b"\n" if self.final and self.lines else b"")
 
     def line(self) -> bytes:
@@ -53,18 +57,12 @@ class Text:
     def insert(self) -> None:
         at = self.rng.randint(0, len(self.lines))
         if at == len(self.lines):
-            self._finish()
+            self.final = True
         self.lines[at:at] = self.some()
 
     def append(self) -> None:
-        self._finish()
-        self.lines += self.some()
-
-    def _finish(self) -> None:
-        """What follows the last line must not be glued to it; and the last line gets the end that it never had."""
-        if not self.final and self.lines and self.eol == b"\r\n" and not self.lines[-1].endswith(b"\r"):
-            self.lines[-1] += b"\r"
         self.final = True
+        self.lines += self.some()
 
     def replace(self) -> None:
         if not self.lines:
@@ -104,7 +102,7 @@ class Text:
     def paste(self, lines: list[bytes]) -> None:
         at = self.rng.randint(0, len(self.lines))
         if at == len(self.lines):
-            self._finish()
+            self.final = True
         self.lines[at:at] = [self._ended(line.removesuffix(b"\r")) for line in lines]
 
     def move(self) -> None:
@@ -122,7 +120,6 @@ class Text:
 
     def drop_final_newline(self) -> None:
         if self.lines and has_token(self.lines[-1]):
-            self.lines[-1] = self.lines[-1].removesuffix(b"\r")
             self.final = False
 
     def edit(self) -> None:
