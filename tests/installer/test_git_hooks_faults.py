@@ -14,6 +14,8 @@ from hookkit.installer import GitHookInstaller
 from hookkit.installer.git_files import HOOKS
 from tests.installer.repositories import git, listing, put
 
+pytestmark = pytest.mark.long
+
 # Kills one run at its n-th step, for every n, each in a repository of its own; the last run comes to its end.
 DRIVER = """
 import os, shutil, sys

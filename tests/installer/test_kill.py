@@ -12,6 +12,8 @@ from hookkit import paths
 from hookkit.agents import AGENTS
 from hookkit.installer import SettingsHookInstaller
 
+pytestmark = pytest.mark.long
+
 # Kills one run at its n-th step, for every n, each in a folder of its own; the last folder's run comes to its end.
 DRIVER = """
 import os, shutil, sys

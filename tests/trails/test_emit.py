@@ -105,6 +105,7 @@ def test_window_tells_what_the_line_index_needs(session: Session, repo: Path) ->
         "declared_write_paths": ["old.txt"],
         "container": False,
         "background": False,
+        "brings_back": False,
         "capture_limitations": [],
         "hook_limitations": [],
     }

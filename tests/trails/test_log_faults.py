@@ -20,6 +20,8 @@ from hookkit.trails.pack import pack_folder
 from hookkit.trails.verify import verify
 from tests.trails.log_support import assert_whole, at, change, git, make_repository, private_files, record, snapshot
 
+pytestmark = pytest.mark.long
+
 # A commit that the ref never got to stays behind, until the user's gc takes it.
 DANGLING = ("--no-dangling",)
 

@@ -54,6 +54,29 @@ def test_shell_commands_in_the_background_outlive_their_window() -> None:
     assert not CONTRACT.background("Agent", {"run_in_background": True}), "its calls have hook lines of their own"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "git stash pop",
+        "cd a && git -C .. stash apply -q; ls",
+        "git -c x.y=z cherry-pick abc",
+        "git pull --rebase",
+        "git checkout -- f",
+        "git switch main",
+    ],
+)
+def test_a_shell_command_may_bring_back_what_git_keeps(command: str) -> None:
+    assert CONTRACT.brings_back("Bash", {"command": command})
+
+
+@pytest.mark.parametrize(
+    "command", ["git commit -am x", "git add -A", "sed -i s/a/b/ f", "echo merge >> f", "git log; echo reset"]
+)
+def test_a_shell_command_that_only_writes_brings_nothing_back(command: str) -> None:
+    assert not CONTRACT.brings_back("Bash", {"command": command})
+    assert not CONTRACT.brings_back("Edit", {"file_path": "/r/f"})
+
+
 @pytest.mark.parametrize("agent", AGENTS)
 def test_every_agent_says_so_of_its_tools(agent: str) -> None:
     contract = AGENTS[agent]

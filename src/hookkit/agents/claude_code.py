@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hookkit.agents.contract import AgentContract, Evidence, HookEvent
+from hookkit.agents.shell import brings_back
 
 _MANAGED = Path("/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code")
 
@@ -100,6 +101,7 @@ CONTRACT = AgentContract(
     writes=_writes,
     containers=frozenset({"Agent", "Task"}),
     background=_background,
+    brings_back=lambda _tool, given: brings_back(given.get("command")),
     transcripts=_transcripts,
     parser="hookkit.capture.claude_code.parser:ClaudeCodeParser",
     evidence=Evidence("run", "2.1.197", "2026-11-22"),

@@ -48,6 +48,7 @@ class AgentContract:
         tool that writes no file of a worktree, None for one that may write anything, as every unknown tool may.
     containers: tools whose windows hold the windows of other calls, and that write nothing beside those.
     background: whether a call goes on after its window was closed.
+    brings_back: whether a call may bring back content that git keeps, such as ``git stash pop`` in a shell.
     transcripts: function of the environment giving the folder that holds the agent's sessions.
     parser: "module:class" of the SessionParser, imported on first use.
     """
@@ -71,6 +72,7 @@ class AgentContract:
     writes: Callable[[str, Mapping[str, Any]], tuple[str, ...] | None]
     containers: frozenset[str]
     background: Callable[[str, Mapping[str, Any]], bool]
+    brings_back: Callable[[str, Mapping[str, Any]], bool]
     transcripts: Callable[[Mapping[str, str]], Path]
     parser: str
     evidence: Evidence

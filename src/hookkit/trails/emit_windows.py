@@ -132,6 +132,7 @@ def window_event(emission: Emission, window: Window, at: Moment, *, opened: bool
         "declared_write_paths": None if paths is None else list(paths),
         "container": emission.times.is_container(window),
         "background": emission.times.is_background(window),
+        "brings_back": emission.times.brings_back(window),
         "capture_limitations": capture_limitations(said, inferred=inferred),
         "hook_limitations": [name for name in said if name not in CAPTURE_LIMITATIONS],
     }

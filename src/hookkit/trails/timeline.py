@@ -171,6 +171,10 @@ class Timeline:
     def is_container(self, window: Window) -> bool:
         return self._contract is not None and window.tool in self._contract.containers
 
+    def brings_back(self, window: Window) -> bool:
+        """Whether the call may have brought back what somebody wrote before."""
+        return self._contract is not None and self._contract.brings_back(window.tool, window.given)
+
     def is_background(self, window: Window) -> bool:
         return self._contract is not None and self._contract.background(window.tool, window.given)
 

@@ -150,7 +150,7 @@ def format_file(world: World, tree: Tree, author: Author) -> bool:
 def undo(world: World, tree: Tree, author: Author) -> bool:
     """A file gets back, byte for byte, a content that a boundary has seen."""
     for path, content in world.rng.sample(tree.history, len(tree.history)):
-        if content in world.ledger.contents and (tree.root / path).is_file():
+        if (path, content) in world.ledger.contents and (tree.root / path).is_file():
             world.write(author, tree, path, content)
             return True
     return False

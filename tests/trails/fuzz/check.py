@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from hookkit.git.worktree import find
-from hookkit.trails.lines.blame import blame
+from hookkit.trails.lines.blame import blame, blame_with
 from hookkit.trails.lines.commit import attribute
+from hookkit.trails.lines.index import LinesIndex
+from hookkit.trails.lines.model import BlamedLine
+from hookkit.trails.lines.resolve import Resolver
 
 from .model import OUTSIDE, Author, Written, has_token, texts
 from .player import Player
@@ -53,9 +56,19 @@ class Judge:
     player: Player
     report: Report = field(default_factory=Report)
     blobs: dict[str, list[bytes]] = field(default_factory=dict)
+    _resolvers: dict[Path, Resolver] = field(default_factory=dict)
+    _open: list[LinesIndex] = field(default_factory=list)
 
     def everything(self) -> Report:
         """Every file of every worktree; what differs at HEAD; a few files of a few older commits; some commits."""
+        try:
+            self._everything()
+        finally:
+            for index in self._open:
+                index.db.close()
+        return self.report
+
+    def _everything(self) -> None:
         world, rng = self.player.world, self.player.rng
         for tree in world.trees:
             there = world.contents(tree)
@@ -73,7 +86,6 @@ class Judge:
                 self.file(world.main, path, sha, held[path])
             self.commit(world.main, sha, held)
         self.where()
-        return self.report
 
     def at(self, tree: Tree, rev: str) -> dict[str, bytes]:
         """path -> content of the files of a commit."""
@@ -94,7 +106,7 @@ class Judge:
     def file(self, tree: Tree, path: str, rev: str | None, content: bytes) -> None:
         place = f"{tree.root.name}:{path!r}@{rev[:10] if rev else 'worktree'}"
         try:
-            answer = blame(tree.root, path, rev=rev)
+            answer = self._blame(tree, path, rev)
         except Exception as error:  # a crash is one more wrong answer, not the end of the run
             self.problem("crash", f"{place}: {type(error).__name__}: {error}")
             return
@@ -106,6 +118,18 @@ class Judge:
         for line in answer:
             text = lines[line.line - 1]
             self.line(f"{place}:{line.line} [commit {line.commit[:10]}]", text, line.origin)
+
+    def _blame(self, tree: Tree, path: str, rev: str | None) -> list[BlamedLine]:
+        """Mostly by one index for all files of a worktree, which saves time; now and then by one of its own."""
+        if self.player.rng.random() < 0.25:
+            return blame(tree.root, path, rev=rev)
+        if tree.root not in self._resolvers:
+            worktree = find(tree.root)
+            assert worktree is not None
+            index = LinesIndex(worktree)
+            self._open.append(index)
+            self._resolvers[tree.root] = Resolver(worktree, index.sync().db)
+        return blame_with(self._resolvers[tree.root], path, rev)
 
     def commit(self, tree: Tree, sha: str, held: dict[str, bytes]) -> None:
         """The product's account of a whole commit."""
@@ -219,7 +243,3 @@ def _first_difference(one: Sequence[bytes], two: Sequence[bytes]) -> str:
         if left != right:
             return f"line {number}: {left!r}, not {right!r}"
     return "one is longer"
-
-
-def folder_for(base: Path, seed: int) -> Path:
-    return base / f"seed-{seed}"

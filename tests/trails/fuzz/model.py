@@ -10,7 +10,7 @@ that holds one.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -73,7 +73,7 @@ class Ledger:
         self._pending: dict[str, set[bytes]] = {}  # worktree root -> texts written since its last boundary
         self._committed: dict[str, set[bytes]] = {}  # those of them that are in a commit
         self._roots: set[str] = set()  # the worktrees that had a boundary
-        self.contents: set[bytes] = set()  # of all files at all boundaries
+        self.contents: set[tuple[str, bytes]] = set()  # (path, content) of all files at all boundaries
 
     def token(self) -> bytes:
         """A word that was never there before."""
@@ -108,14 +108,13 @@ class Ledger:
     def pending(self, root: str) -> set[bytes]:
         return self._pending.get(root, set())
 
-    def boundary(self, root: str, contents: Iterable[bytes]) -> None:
-        """A tree of the worktree was taken, with files of these contents. What it does not hold is never seen."""
-        there = set(contents)
-        self.contents |= there
+    def boundary(self, root: str, contents: Mapping[str, bytes]) -> None:
+        """A tree of the worktree was taken, with these files. What it does not hold is never seen."""
+        self.contents |= contents.items()
         committed = self._committed.pop(root, set())
         waiting = self._pending.pop(root, set())
         if waiting and root in self._roots:
-            there = {text for content in there for text in texts(content)} | committed
+            there = {text for content in contents.values() for text in texts(content)} | committed
             for text in waiting & there:
                 self.written[text].seen = True
         self._roots.add(root)

@@ -60,7 +60,7 @@ class Recorder:
             self._blurred.discard(root)
             ledger.blur(root)
         if fresh:
-            ledger.boundary(root, self._world.contents(tree).values())
+            ledger.boundary(root, self._world.contents(tree))
         return trail
 
 
