@@ -99,6 +99,7 @@ class _Interval:
             container=times.is_container(window),
             background=times.is_background(window),
             ranges=None if seen is None else tuple((first, last) for first, last in seen),
+            brings_back=times.brings_back(window),
         )
 
     def _stranger(self, window: Window) -> Span:
@@ -106,7 +107,7 @@ class _Interval:
         span = self._span(window)
         return Span(
             span.trace, span.call, self.before.us, self.after.us, None, True, span.declared, span.container,
-            span.background, None,
+            span.background, None, span.brings_back,
         )  # fmt: skip
 
     def _owner(self, file: FileChange, hunk: Hunk | None) -> Owner:

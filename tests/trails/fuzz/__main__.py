@@ -19,9 +19,10 @@ from .check import Report
 from .run import GENERATOR, STEPS, run_seed, shrink
 
 
-def one(seed: int, steps: int, keep: Path | None, log: bool) -> tuple[int, int, Report, str]:
+def one(seed: int, steps: int, keep: Path | None, log: bool, fates: bool) -> tuple[int, int, Report, str]:
     try:
-        report, player = run_seed(seed, steps=steps, keep=keep / f"seed-{seed}" if keep else None)
+        folder = keep / f"seed-{seed}" if keep else None
+        report, player = run_seed(seed, steps=steps, keep=folder, with_fates=fates)
     except Exception as error:
         crashed = Report(Counter(crash=1), [f"crash: {type(error).__name__}: {error}\n{traceback.format_exc()}"])
         return seed, 0, crashed, ""
@@ -36,18 +37,19 @@ def main() -> int:
     parser.add_argument("--log", action="store_true", help="print what was played")
     parser.add_argument("--keep", type=Path, help="keep the repositories in this folder")
     parser.add_argument("--provisional", action="store_true", help="tell what was said provisionally, and what was")
+    parser.add_argument("--fates", action="store_true", help="judge what became of the calls' lines, too")
     parser.add_argument("--shrink", metavar="KIND", help="leave out what one seed's problem of this kind does not need")
     parser.add_argument("--stop", type=int, default=0, help="stop after so many failing seeds")
     given = parser.parse_args()
     first, _, end = given.seeds.partition(":")
     seeds = range(int(first), int(end) if end else int(first) + 1)
     if given.shrink:
-        skip = shrink(seeds.start, given.shrink, given.steps)
-        report, player = run_seed(seeds.start, steps=given.steps, skip=skip, keep=given.keep)
+        skip = shrink(seeds.start, given.shrink, given.steps, given.fates)
+        report, player = run_seed(seeds.start, steps=given.steps, skip=skip, keep=given.keep, with_fates=given.fates)
         print(*player.world.log, *report.problems, f"left out: {sorted(skip)}", sep="\n")
         return 1
     total, failed, sessions, started = Report(), [], 0, time.monotonic()
-    work = partial(one, steps=given.steps, keep=given.keep, log=given.log)
+    work = partial(one, steps=given.steps, keep=given.keep, log=given.log, fates=given.fates)
     with ProcessPoolExecutor(given.jobs) as pool:
         for seed, played, report, log in pool.map(work, seeds) if given.jobs > 1 else map(work, seeds):
             sessions += played

@@ -350,7 +350,7 @@ class Player:
         """A command that goes on when its call is over."""
         self._calls += 1
         call = session.open("Bash", session.tree, command="make it so &", run_in_background=True)
-        self._close(session, call)
+        session.close(call)
         self.recorder.blur(session.tree)
         actions.edit(self.world, session.tree, self._author(call))
         self.world.clock.tick()

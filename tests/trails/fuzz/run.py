@@ -16,6 +16,7 @@ from hookkit.trails.lines.blame import blame
 from hookkit.trails.verify import verify
 
 from .check import Judge, Report
+from .check_fates import check_fates
 from .player import Player
 from .session import Session
 from .world import Tree
@@ -103,7 +104,7 @@ def drop_caches(worktree: Worktree) -> None:
 
 
 def run_seed(
-    seed: int, *, steps: int = STEPS, skip: Collection[int] = (), keep: Path | None = None
+    seed: int, *, steps: int = STEPS, skip: Collection[int] = (), keep: Path | None = None, with_fates: bool = False
 ) -> tuple[Report, Player]:
     """Play and judge; the repository is removed unless ``keep`` says where it should be."""
     folder = keep or fast_folder()
@@ -115,18 +116,20 @@ def run_seed(
             player = play(seed, folder, steps=steps, skip=skip)
             report = judge(player)
             disturb(player, report)
+            if with_fates:
+                report.add(check_fates(player))
         return report, player
     finally:
         if not keep:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def shrink(seed: int, kind: str, steps: int = STEPS) -> set[int]:
+def shrink(seed: int, kind: str, steps: int = STEPS, with_fates: bool = False) -> set[int]:
     """The steps that can be left out while a problem of this kind remains."""
 
     def fails(skip: set[int]) -> bool:
         try:
-            report, _ = run_seed(seed, steps=steps, skip=skip)
+            report, _ = run_seed(seed, steps=steps, skip=skip, with_fates=with_fates)
         except Exception:
             return kind == "crash"
         return any(problem.startswith(kind) for problem in report.problems)

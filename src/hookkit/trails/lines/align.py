@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
+from hookkit.errors import HookkitError
+from hookkit.git.plain import plain
+from hookkit.git.run import run
+from hookkit.git.worktree import Worktree
 from hookkit.trails.lines.changes import lines
 
-_MOST = 20_000  # lines that differ; more are not compared
+_HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
+_OPTIONS = (
+    "--no-index", "--text", "-U0", "--inter-hunk-context=0", "--diff-algorithm=histogram", "--no-color",
+    "--no-ext-diff", "--no-textconv",
+)  # fmt: skip
 
 
-def matches(old: bytes, new: bytes) -> dict[int, int]:
-    """Line of ``new`` -> line of ``old`` (0-based) with the same text, in order."""
-    a, b = lines(old), lines(new)
-    head = 0
-    while head < min(len(a), len(b)) and a[head] == b[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(a), len(b)) - head and a[-1 - tail] == b[-1 - tail]:
-        tail += 1
-    found = {number: number for number in range(head)}
-    found |= {len(b) - 1 - number: len(a) - 1 - number for number in range(tail)}
-    return found | _between(a[head : len(a) - tail], b[head : len(b) - tail], head)
+class Match(NamedTuple):
+    """line: of the older content, 0-based. sure: neither content has a second place like the one around it."""
+
+    line: int
+    sure: bool
 
 
-def _between(a: Sequence[bytes], b: Sequence[bytes], shift: int) -> dict[int, int]:
-    if not a or not b or len(a) + len(b) > _MOST:
-        return {}
-    found = {}
-    for block in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
-        for offset in range(block.size):
-            found[shift + block.b + offset] = shift + block.a + offset
+def matches(worktree: Worktree, old: bytes, new: bytes) -> dict[int, Match]:
+    """Line of ``new`` (0-based) -> the same line of ``old``, in order. {} if git cannot tell."""
+    before, after = lines(old), lines(new)
+    if old == new:
+        return {number: Match(number, True) for number in range(len(after))}
+    times = Counter(before), Counter(after)
+    found: dict[int, Match] = {}
+    for start, shift, count in _blocks(_differences(worktree, old, new), len(before)):
+        block = after[start + shift : start + shift + count]
+        sure = any(times[0][line] == 1 == times[1][line] for line in block)
+        found |= {number + shift: Match(number, sure) for number in range(start, start + count)}
     return found
+
+
+def _differences(worktree: Worktree, old: bytes, new: bytes) -> list[tuple[int, int, int, int]]:
+    """(start, count) in either content of each difference, 0-based; all of both where git does not answer."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="hookkit-") as scratch, plain(worktree) as variables:
+            names = [str(Path(scratch) / name) for name in ("old", "new")]
+            for name, text in zip(names, (old, new), strict=True):
+                Path(name).write_bytes(text)
+            said = run(worktree.root, "diff", *_OPTIONS, "--", *names, extra=variables, check=False)
+    except (HookkitError, OSError):
+        said = b""
+    found = []
+    for numbers in _HUNK.findall(said):  # every other line of the answer begins with a sign, or is of its head
+        first, count, second, added = (int(number) if number else 1 for number in numbers)
+        found.append((first - (count > 0), count, second - (added > 0), added))
+    return found or [(0, len(lines(old)), 0, len(lines(new)))]
+
+
+def _blocks(differences: list[tuple[int, int, int, int]], total: int) -> Iterator[tuple[int, int, int]]:
+    """(start in the older content, how much further down in the newer one, lines) of what lies between differences."""
+    start = shift = 0
+    for first, count, second, added in differences:
+        if first > start:
+            yield start, shift, first - start
+        start, shift = first + count, second + added - first - count
+    if total > start:
+        yield start, shift, total - start

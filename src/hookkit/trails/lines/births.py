@@ -13,13 +13,14 @@ import os
 import re
 import sqlite3
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hookkit.errors import HookkitError
 from hookkit.git.run import run
-from hookkit.git.worktree import Worktree, find
+from hookkit.git.worktree import Worktree
 from hookkit.trails.lines.database import transaction
 
 # What moves HEAD to a commit that was there before. Everything else that names a new commit made it.
@@ -27,7 +28,7 @@ _MOVES = re.compile(
     rb"checkout: |reset: |clone: |Branch: |branch: |initial pull|pull.*: Fast-forward|merge .*: Fast-forward|"
     rb"rebase.*\((start|finish|abort)\)|rebase.*: (checkout|returning|updating)|fetch|switch: |worktree"
 )
-_ENTRY = re.compile(rb"([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [^\n]*?> (\d+) [+-]\d{4}(?:\t([^\n]*))?\n")
+_ENTRY = re.compile(rb"([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [^\n]*?> (\d{1,11}) [+-]\d{4}(?:\t([^\n]*))?\n")
 _SECOND = 1_000_000
 
 
@@ -112,9 +113,12 @@ class Births:
         """Commit -> birth."""
         if self._found is None:
             self._found = {}
-            roots = self._roots()
             common = self._worktree.common_dir
-            for git_dir in (common, *sorted(common.glob("worktrees/*"))):
+            known = {common / os.fsdecode(row[0]) for row in self._db.execute("SELECT DISTINCT git_dir FROM entries")}
+            # Worktrees that were removed are among the known ones: their commits are still here.
+            git_dirs = tuple(dict.fromkeys((common, *sorted({*common.glob("worktrees/*"), *known}))))
+            roots = self._roots(git_dirs)
+            for git_dir in git_dirs:
                 log = self._remembered(git_dir, entries(git_dir, self._worktree))
                 if log:
                     self._told_since[git_dir] = _whole_since(log)
@@ -123,28 +127,39 @@ class Births:
 
     def _remembered(self, git_dir: Path, log: list[Entry]) -> list[Entry]:
         """The entries of a reflog, with those that git has dropped since they were read first."""
-        name = os.fsencode(git_dir)
+        name = os.fsencode(os.path.relpath(git_dir, self._worktree.common_dir))
         query = "SELECT old, new, at, message FROM entries WHERE git_dir = ? ORDER BY id"
         known = [Entry(*row) for row in self._db.execute(query, (name,))]
-        seen = set(known)
-        fresh = [entry for entry in log if entry not in seen]
+        times: Counter[Entry] = Counter()  # HEAD can come and go twice within a second
+        fresh = []
+        have = Counter(known)
+        for entry in log:
+            if times[entry] >= have[entry]:
+                fresh.append((name, entry.old, entry.new, entry.at, entry.message, times[entry]))
+            times[entry] += 1
         if fresh:
-            rows = [(name, entry.old, entry.new, entry.at, entry.message) for entry in fresh]
             with contextlib.suppress(sqlite3.Error), transaction(self._db):
                 self._db.executemany(
-                    "INSERT OR IGNORE INTO entries (git_dir, old, new, at, message) VALUES (?, ?, ?, ?, ?)", rows
+                    "INSERT OR IGNORE INTO entries (git_dir, old, new, at, message, nth) VALUES (?, ?, ?, ?, ?, ?)",
+                    fresh,
                 )
-        return known + fresh
+        return known + [Entry(*row[1:5]) for row in fresh]
 
-    def _roots(self) -> dict[Path, int]:
-        """Git folder -> number of the worktree, as far as the index knows it and it still is there."""
-        found = {}
-        for number, root in self._db.execute("SELECT id, root FROM roots ORDER BY id").fetchall():
-            with contextlib.suppress(HookkitError, OSError):
-                worktree = find(Path(os.fsdecode(root)))
-                if worktree is not None and worktree.common_dir == self._worktree.common_dir:
-                    found[worktree.git_dir] = int(number)
-        return found
+    def _roots(self, git_dirs: Sequence[Path]) -> dict[Path, int]:
+        """Git folder -> number of its worktree, as far as the index knows it, or knew it while it was there."""
+        real = {os.path.realpath(git_dir): git_dir for git_dir in git_dirs}
+        found, kept = {}, {}
+        for number, root, was in self._db.execute("SELECT id, root, git_dir FROM roots ORDER BY id").fetchall():
+            git_dir = real.get(_git_dir(Path(os.fsdecode(root))))
+            if git_dir is None:
+                kept[self._worktree.common_dir / os.fsdecode(was or b"?")] = int(number)
+                continue
+            found[git_dir] = int(number)
+            name = os.fsencode(os.path.relpath(git_dir, self._worktree.common_dir))
+            if name != was:
+                with contextlib.suppress(sqlite3.Error), transaction(self._db):
+                    self._db.execute("UPDATE roots SET git_dir = ? WHERE id = ?", (name, number))
+        return {git_dir: number for git_dir, number in kept.items() if git_dir in git_dirs} | found
 
     def _read(self, root: int, log: list[Entry]) -> None:
         assert self._found is not None
@@ -164,6 +179,16 @@ def _whole_since(log: list[Entry]) -> int:
         if before.new != after.old:
             since = after.at
     return since
+
+
+def _git_dir(root: Path) -> str:
+    """The git folder of exactly this worktree, as its ``.git`` tells; "" if there is none. Starts no process."""
+    place = root / ".git"
+    try:
+        text = b"" if place.is_dir() else place.read_bytes()
+    except (OSError, ValueError):
+        return ""
+    return os.path.realpath(root / os.fsdecode(text.removeprefix(b"gitdir:").strip()) if text else place)
 
 
 class _Places:

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hookkit.errors import HookkitError
-from hookkit.git.run import run
-from hookkit.git.worktree import Worktree, find
+from hookkit.git.worktree import find
 from hookkit.trails.lines.facts import call_facts
 from hookkit.trails.lines.index import LinesIndex
 from hookkit.trails.lines.model import UNKNOWN, BlamedLine, CallFacts, Origin
 from hookkit.trails.lines.objects import Spot
-from hookkit.trails.lines.porcelain import Blamed, as_committed, git_blame
+from hookkit.trails.lines.porcelain import Blamed, Current, current, git_blame
 from hookkit.trails.lines.resolve import Resolver
 
 
@@ -27,12 +26,27 @@ def blame(root: Path, path: str, *, rev: str | None = None, ranges: Sequence[tup
     worktree = find(root)
     if worktree is None:
         raise HookkitError("NO_REPOSITORY", f"{root} is in no git worktree.", "Run this inside a repository.")
-    blamed = git_blame(worktree, path, rev, ranges)
-    with LinesIndex(worktree) as index:
-        index.sync()
-        origins = _origins(worktree, index, path, blamed)
-        asked = {(o.trace_id, o.tool_call_id) for o in origins if o.trace_id and o.tool_call_id}
-        facts = call_facts(index.db, asked)
+    for last in (False, True):
+        try:
+            with LinesIndex(worktree) as index:
+                index.sync()
+                return blame_with(Resolver(worktree, index.db), path, rev, ranges)
+        except HookkitError as error:
+            if last or error.code != "INDEX_DAMAGED":  # that is removed by now
+                raise
+    raise AssertionError
+
+
+def blame_with(
+    resolver: Resolver, path: str, rev: str | None, ranges: Sequence[tuple[int, int]] = ()
+) -> list[BlamedLine]:
+    """The same, by an index that is in step: for whoever asks about many files."""
+    worktree = resolver.worktree
+    now = None if rev is not None else current(worktree, path)
+    blamed = git_blame(worktree, path, rev, ranges, now=now)
+    origins = _origins(resolver, path, blamed, now)
+    asked = {(o.trace_id, o.tool_call_id) for o in origins if o.trace_id and o.tool_call_id}
+    facts = call_facts(resolver.db, asked)
     found = []
     for (commit, original, original_line, line, text), origin in zip(blamed.lines, origins, strict=True):
         told = blamed.commits[commit]
@@ -45,15 +59,13 @@ def blame(root: Path, path: str, *, rev: str | None = None, ranges: Sequence[tup
     return found
 
 
-def _origins(worktree: Worktree, index: LinesIndex, path: str, blamed: Blamed) -> list[Origin]:
-    resolver = Resolver(worktree, index.db)
-    committed = {(commit, where): None for commit, where, *_ in blamed.lines if commit.strip("0")}
-    resolver.prefetch(committed)
-    all_committed = all(commit.strip("0") for commit, *_ in blamed.lines)
-    current = [] if all_committed else _current(worktree, index, resolver, path)
+def _origins(resolver: Resolver, path: str, blamed: Blamed, now: Current | None) -> list[Origin]:
+    committed = {commit: commit.strip("0") != "" for commit in blamed.commits}
+    resolver.prefetch({(commit, where): None for commit, where, *_ in blamed.lines if committed[commit]})
+    current = [] if now is None or all(committed.values()) else _uncommitted(resolver, path, now)
     found = []
     for commit, where, original, line, _ in blamed.lines:
-        if commit.strip("0"):
+        if committed[commit]:
             at = blamed.commits[commit].committer_time
             found.append(resolver.origin(Spot(commit, where, original - 1), at))
         else:
@@ -61,26 +73,24 @@ def _origins(worktree: Worktree, index: LinesIndex, path: str, blamed: Blamed) -
     return _with_blank_lines([text for *_, text in blamed.lines], found)
 
 
-def _current(worktree: Worktree, index: LinesIndex, resolver: Resolver, path: str) -> list[Origin]:
+def _uncommitted(resolver: Resolver, path: str, now: Current) -> list[Origin]:
     """The origins of the file as it is now, committed or not."""
-    text = as_committed(worktree, path)
-    blob = run(worktree.root, "hash-object", "--stdin", stdin=text).decode().strip()
-    name = os.fsencode(str(worktree.root))
-    row = index.db.execute("SELECT id FROM roots WHERE root = ?", (name,)).fetchone()
-    if row is None:
-        return []
-    return resolver.uncommitted(row[0], os.fsencode(path), text, blob)
+    name = os.fsencode(str(resolver.worktree.root))
+    row = resolver.db.execute("SELECT id FROM roots WHERE root = ?", (name,)).fetchone()
+    return resolver.uncommitted(row[0] if row else 0, os.fsencode(path), now.text, now.blob)
 
 
 def _with_blank_lines(texts: Sequence[bytes], origins: Sequence[Origin]) -> list[Origin]:
     """Blank lines follow their hunk: alone they say nothing, and differences place them as they like."""
     found = list(origins)
-    for at, text in enumerate(texts):
-        if text.strip() or not 0 < at < len(texts) - 1:
+    below: list[Origin | None] = [None] * len(texts)  # of the next line that is not blank
+    for at in range(len(texts) - 2, -1, -1):
+        below[at] = origins[at + 1] if texts[at + 1].strip() else below[at + 1]
+    for at in range(1, len(texts)):
+        above, other = found[at - 1], below[at]
+        if texts[at].strip() or other is None:
             continue
-        above = found[at - 1]
-        below = next((origins[n] for n in range(at + 1, len(texts)) if texts[n].strip()), None)
-        if below is not None and _same_call(above, below) and not _same_call(above, found[at]):
+        if _same_call(above, other) and not _same_call(above, found[at]):
             found[at] = replace(above, line=None)
     return found
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hookkit.git.diff import FileChange, Hunk
@@ -13,8 +15,11 @@ from hookkit.git.diff import FileChange, Hunk
 # What git's own blame asks of a block before it calls it moved: alphanumeric characters, within a file and across.
 MOVED_WITHIN, MOVED_ACROSS = 20, 40
 _MOST_LINES = 200_000  # of one interval; moves are not looked for in more
+_MOST_PLACES = 64  # where the same line was taken out
+_LONG = 200  # lines; no better block is looked for then
 
 Span = tuple[int, int, int, int]  # old start, old count, new start, new count; 0-based
+_Spot = tuple[int, int]  # number of a file, line before the change (0-based)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +64,30 @@ def unpack_moves(data: bytes) -> Iterator[Move]:
         at += length
 
 
-def pack_marks(hunks: Sequence[Hunk]) -> bytes:
-    """8 bytes for every removed line of all hunks, then for every added one; zeros where a line says too little."""
-    removed = b"".join(mark(line) for hunk in hunks for line in lines(hunk.removed))
-    return removed + b"".join(mark(line) for hunk in hunks for line in lines(hunk.added))
+def pack_marks(text: Iterable[bytes]) -> bytes:
+    """8 bytes for every line of these texts."""
+    return array("q", [mark(line) for each in text for line in lines(each)]).tobytes()
 
 
-def unpack_marks(data: bytes, removed: int) -> tuple[list[bytes], list[bytes]]:
-    found = [data[at : at + 8] for at in range(0, len(data), 8)]
-    return found[:removed], found[removed:]
+def unpack_marks(data: bytes) -> Sequence[int]:
+    return memoryview(data).cast("q")
 
 
-NO_MARK = bytes(8)
+def marks_of(packed: Iterable[bytes]) -> set[int]:
+    """All marks that say something."""
+    return set(unpack_marks(b"".join(packed))) - {NO_MARK}
+
+
+NO_MARK = 0
 _SILENT = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 
 
-def mark(line: bytes) -> bytes:
-    """What a line is known by when it comes back: its exact text; zeros if it says too little."""
+def mark(line: bytes) -> int:
+    """What a line is known by when it comes back: a 64-bit hash of its exact text; NO_MARK if it says too little."""
     text = line.removesuffix(b"\n")
     if alphanumeric(text) < MOVED_WITHIN:
         return NO_MARK
-    return hashlib.blake2b(text, digest_size=8).digest()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), sys.byteorder, signed=True)
 
 
 def alphanumeric(text: bytes) -> int:
@@ -100,55 +108,51 @@ class Moves:
     """Blocks that were taken out in one place and put in at another, within one interval."""
 
     def __init__(self, files: Sequence[FileChange], paths: Sequence[tuple[bytes, bytes]]) -> None:
-        self._gone: dict[bytes, list[tuple[int, int, int]]] = defaultdict(list)  # line -> (file, line number, hunk)
         self._files, self._paths = files, paths
-        self._used: set[tuple[int, int]] = set()
-        total = sum(hunk.old_count + hunk.new_count for file in files for hunk in file.hunks)
-        if total > _MOST_LINES:
+        self._gone: dict[bytes, list[_Spot]] = defaultdict(list)  # line -> where it was
+        self._at: dict[_Spot, bytes] = {}
+        self._used: set[_Spot] = set()
+        if sum(hunk.old_count + hunk.new_count for file in files for hunk in file.hunks) > _MOST_LINES:
             return
         for number, file in enumerate(files):
-            for index, hunk in enumerate(file.hunks):
+            for hunk in file.hunks:
                 for offset, line in enumerate(lines(hunk.removed)):
-                    if line.strip():
-                        self._gone[line].append((number, hunk.old_start + offset, index))
-        self._at = {
-            (number, hunk.old_start + offset): line
-            for number, file in enumerate(files)
-            for hunk in file.hunks
-            for offset, line in enumerate(lines(hunk.removed))
-        }
+                    spot = (number, hunk.old_start + offset)
+                    self._at[spot] = line
+                    # A block is found by a line that says something: there can be any number of those that do not.
+                    if alphanumeric(line) and len(self._gone[line]) < _MOST_PLACES:
+                        self._gone[line].append(spot)
 
     def into(self, number: int) -> list[Move]:
         """The blocks that came into file ``number``."""
-        if not self._gone:
-            return []
         found = []
-        for index, hunk in enumerate(self._files[number].hunks):
+        for hunk in self._files[number].hunks if self._at else ():
             added = lines(hunk.added)
-            at = 0
+            at = free = 0  # free: from there on nothing is known to have moved
             while at < len(added):
-                move = self._longest(number, index, added, at)
-                if move is None:
+                best = max(self._runs(number, added, at), key=lambda run: run[1], default=None)
+                if best is None:
                     at += 1
                     continue
-                source, start, count = move
+                (source, start), count = best
+                while at > free and self._is_left((source, start - 1), added[at - 1]):
+                    at, start, count = at - 1, start - 1, count + 1
                 found.append(Move(hunk.new_start + at, count, self._paths[source][0], start))
                 self._used |= {(source, start + n) for n in range(count)}
-                at += count
+                at = free = at + count
         return found
 
-    def _longest(self, number: int, index: int, added: list[bytes], at: int) -> tuple[int, int, int] | None:
-        best: tuple[int, int, int] | None = None
-        for source, start, _ in self._gone.get(added[at], ())[:64]:
-            count = 0
-            while (
-                at + count < len(added)
-                and (source, start + count) not in self._used
-                and self._at.get((source, start + count)) == added[at + count]
-            ):
+    def _runs(self, number: int, added: Sequence[bytes], at: int) -> Iterator[tuple[_Spot, int]]:
+        """(where it was, lines) of each block that was taken out and begins like ``added`` from ``at`` on."""
+        for source, start in self._gone.get(added[at], ()):
+            count = said = 0
+            while at + count < len(added) and self._is_left((source, start + count), added[at + count]):
+                said += alphanumeric(added[at + count])
                 count += 1
-            said = sum(alphanumeric(line) for line in added[at : at + count])
-            enough = said >= (MOVED_WITHIN if source == number else MOVED_ACROSS)
-            if enough and (best is None or count > best[2]):
-                best = (source, start, count)
-        return best
+            if said >= (MOVED_WITHIN if source == number else MOVED_ACROSS):
+                yield (source, start), count
+                if count >= _LONG:
+                    return
+
+    def _is_left(self, spot: _Spot, line: bytes) -> bool:
+        return self._at.get(spot) == line and spot not in self._used

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hookkit.git.diff import FileChange, diff_trees
@@ -41,14 +41,12 @@ def attribute_each(index: LinesIndex, commits: list[str]) -> dict[str, list[Comm
     """The same for several commits, with what is read shared between them."""
     worktree = index.worktree
     resolver = Resolver(worktree, index.db)
-    found: dict[str, list[CommitRun]] = {}
-    for sha in commits:
-        told = run(worktree.root, "log", "-1", "--no-show-signature", "--format=%ct %P", sha, "--").decode().split()
-        at, parents = int(told[0]), told[1:]
-        trees = tree_ids(worktree, [sha, *parents])
-        pair = (trees[parents[0] if parents else ""], trees[sha])
-        files = next(iter(diff_trees(worktree, [pair]))) if len(parents) < 2 else ()
-        found[sha] = [run_ for file in files for run_ in _runs(resolver, sha, at, file)]
+    changed = _changed(worktree, list(dict.fromkeys(commits)))
+    blobs = {(sha, os.fsencode(file.path)): file.new_blob for sha, (_, files) in changed.items() for file in files}
+    resolver.prefetch((), blobs)
+    found = {
+        sha: [run_ for file in files for run_ in _runs(resolver, sha, at, file)] for sha, (at, files) in changed.items()
+    }
     calls = {
         (r.origin.trace_id, r.origin.tool_call_id)
         for runs in found.values()
@@ -57,6 +55,20 @@ def attribute_each(index: LinesIndex, commits: list[str]) -> dict[str, list[Comm
     }
     facts = call_facts(index.db, calls)
     return {sha: [replace(r, call=_call(r.origin, facts)) for r in runs] for sha, runs in found.items()}
+
+
+def _changed(worktree: Worktree, commits: Sequence[str]) -> dict[str, tuple[int, tuple[FileChange, ...]]]:
+    """Commit -> (committer time, what differs from its first parent; nothing for a merge)."""
+    if not commits:
+        return {}
+    asked = "".join(f"{sha}\n" for sha in commits).encode()
+    command = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--format=%H %ct %P")
+    rows = [line.split(" ") for line in run(worktree.root, *command, stdin=asked).decode().splitlines()]
+    trees = tree_ids(worktree, [name for sha, _, *parents in rows for name in (sha, *parents)])
+    single = [(sha, parents) for sha, _, *parents in rows if len([each for each in parents if each]) < 2]
+    pairs = [(trees.get(parents[0] if parents else "", ""), trees[sha]) for sha, parents in single]
+    files = dict(zip((sha for sha, _ in single), diff_trees(worktree, pairs), strict=True))
+    return {sha: (int(at), files.get(sha, ())) for sha, at, *_ in rows}
 
 
 def _call(origin: Origin, facts: dict[tuple[str, str], CallFacts]) -> CallFacts | None:

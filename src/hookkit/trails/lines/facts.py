@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from hookkit.store.files import trace_path
+from hookkit.trails.lines.database import transaction
 from hookkit.trails.lines.model import CallFacts
 
 _PROMPT = 200  # characters of a prompt that are kept
@@ -41,24 +43,24 @@ def _refresh(db: sqlite3.Connection, trace: str) -> None:
         rows = list(_rows(record))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return
-    from hookkit.trails.lines.database import transaction
-
-    with transaction(db):
+    # Another process may be deriving for long; what is known stays.
+    with contextlib.suppress(sqlite3.Error), transaction(db):
         db.execute("DELETE FROM facts WHERE trace = ?", (trace,))
         db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         db.execute("INSERT OR REPLACE INTO fact_stamps VALUES (?, ?)", (trace, stamp))
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
-    trace, session, agent = record["trace_id"], record["session_id"], record["agent"]
+    trace, session, agent = _text(record["trace_id"]), _text(record["session_id"]), record["agent"]
     turn, prompt = 0, None
     for step in record["steps"]:
         if step["role"] == "user" and step.get("parent_step") is None and step.get("call_type") != "subagent":
             turn, prompt = turn + 1, _first_words(step.get("content"))
         for call in step["tool_calls"]:
             yield (
-                trace, call["tool_call_id"], session, agent["name"], _text(step.get("model") or agent.get("model")),
-                _text(call["tool_name"]), step["step_index"], turn or None, prompt,
+                trace, _text(call["tool_call_id"]), session, agent["name"],
+                _text(step.get("model") or agent.get("model")), _text(call["tool_name"]), step["step_index"],
+                turn or None, prompt,
             )  # fmt: skip
 
 

@@ -12,15 +12,17 @@ from hookkit.errors import HookkitError
 from hookkit.git.run import run
 from hookkit.git.worktree import Worktree
 from hookkit.trails import anchors
-from hookkit.trails.lines.blame import blame
-from hookkit.trails.lines.chain import LAST, RETURNED, Chains, Change
+from hookkit.trails.lines.blame import blame_with
+from hookkit.trails.lines.chain import Chains
+from hookkit.trails.lines.change import Change
 from hookkit.trails.lines.changes import NO_MARK, lines, mark
 from hookkit.trails.lines.index import LinesIndex
 from hookkit.trails.lines.intervals import OUTSIDE
 from hookkit.trails.lines.model import Origin
 from hookkit.trails.lines.objects import content
-from hookkit.trails.lines.porcelain import as_committed
-from hookkit.trails.lines.resolve import origin_of
+from hookkit.trails.lines.porcelain import current
+from hookkit.trails.lines.replay import LINE_BITS, RETURNED, Replay
+from hookkit.trails.lines.resolve import Resolver, origin_of
 
 State = Literal["alive", "moved", "changed", "reverted", "lost", "never_committed"]
 
@@ -54,24 +56,27 @@ def fates(
         anchors.update(worktree)
     with LinesIndex(worktree) as index:
         index.sync()
-        chains = Chains(index.db)
+        resolver = Resolver(worktree, index.db)
+        chains = resolver.chains
         written = _written(index, chains, trace_id, tool_call_ids)
         places = _paths(index, chains, [change for change, _, _ in written])
-        seen = _seen(chains, places)
+        replay = chains.replay({path for _, path in places}, losses=True)
+        seen = _seen(replay, places)
         anchored = _anchored(worktree, trace_id)
-    paths = sorted({os.fsdecode(path) for _, path in places})
-    present = _Present(worktree, _held(worktree, paths, rev or "HEAD"), _held(worktree, paths, None), seen)
-    found: dict[str, list[LineFate]] = {}
-    texts: dict[str, list[bytes]] = {}
-    for change, hunk, call in written:
-        if change.new_blob not in texts:
-            texts[change.new_blob] = lines(content(worktree, change.new_blob) or b"")
-        start, count = change.spans[hunk][2:]
-        own = (n for n in range(start, start + count) if n not in chains.borrowed.get(change.id, ()))
-        for line in own:
-            text = texts[change.new_blob][line].rstrip(b"\n") if line < len(texts[change.new_blob]) else b""
-            key = (os.fsdecode(change.path), change.new_blob, line + 1)
-            found.setdefault(call, []).append(_fate(chains, change, line, text, present, key in anchored))
+        paths = sorted({os.fsdecode(path) for _, path in places})
+        held, now = _held(resolver, paths, rev or "HEAD"), _held(resolver, paths, None)
+        present = _Present(worktree, held, now, seen)
+        found: dict[str, list[LineFate]] = {}
+        texts: dict[str, list[bytes]] = {}
+        for change, hunk, call in written:
+            if change.new_blob not in texts:
+                texts[change.new_blob] = lines(content(worktree, change.new_blob) or b"")
+            start, count = change.spans[hunk][2:]
+            own = (n for n in range(start, start + count) if n not in replay.borrowed.get(change.id, ()))
+            for line in own:
+                text = texts[change.new_blob][line].rstrip(b"\n") if line < len(texts[change.new_blob]) else b""
+                key = (os.fsdecode(change.path), change.new_blob, line + 1)
+                found.setdefault(call, []).append(_fate(chains, replay, change, line, text, present, key in anchored))
     return found
 
 
@@ -116,17 +121,18 @@ def _paths(index: LinesIndex, chains: Chains, changes: Sequence[Change]) -> set[
     return found
 
 
-def _seen(chains: Chains, places: Collection[tuple[int, bytes]]) -> dict[int, set[int]]:
+def _seen(replay: Replay, places: Collection[tuple[int, bytes]]) -> dict[int, set[int]]:
     """Worktree -> the codes of all lines that were there at its last boundary."""
     found: dict[int, set[int]] = {}
     for root, path in sorted(places):
-        codes = chains.state(root, path, LAST).codes or ()
+        codes = replay.codes(root, path) or ()
         found.setdefault(root, set()).update(code & ~RETURNED for code in codes)
     return found
 
 
-def _held(worktree: Worktree, paths: Sequence[str], rev: str | None) -> Mapping[_Key, _Held]:
+def _held(resolver: Resolver, paths: Sequence[str], rev: str | None) -> Mapping[_Key, _Held]:
     """Where a line was written -> where the commit ``rev``, or the worktree as it is now, has it."""
+    worktree = resolver.worktree
     if rev is None:
         there = {path for path in paths if (worktree.root / path).is_file()}
     else:
@@ -135,7 +141,7 @@ def _held(worktree: Worktree, paths: Sequence[str], rev: str | None) -> Mapping[
     found: dict[_Key, _Held] = {}
     for path in sorted(there):
         try:
-            blamed = blame(worktree.root, path, rev=rev)
+            blamed = blame_with(resolver, path, rev)
         except HookkitError:
             continue
         for line in blamed:
@@ -168,10 +174,12 @@ def _anchored(worktree: Worktree, trace: str) -> set[_Key]:
     return found
 
 
-def _fate(chains: Chains, change: Change, line: int, text: bytes, present: _Present, anchored: bool) -> LineFate:
+def _fate(
+    chains: Chains, replay: Replay, change: Change, line: int, text: bytes, present: _Present, anchored: bool
+) -> LineFate:
     path = os.fsdecode(change.path)
     key = (path, change.new_blob, line + 1)
-    code = change.id << 24 | line
+    code = change.id << LINE_BITS | line
     here = present.committed.get(key) or present.now.get(key)
     if here:
         state: State = "alive" if here[0] == path else "moved"
@@ -180,7 +188,7 @@ def _fate(chains: Chains, change: Change, line: int, text: bytes, present: _Pres
     if code in present.seen.get(change.root, ()):  # it went after the last boundary
         state = _loss_since(present.worktree, change, line) if anchored else "never_committed"
         return LineFate(path, line + 1, text, state, anchored, by=origin_of(OUTSIDE.doubt()))
-    dropped = chains.dropped.get(code)
+    dropped = replay.dropped.get(code)
     if dropped is None:
         return LineFate(path, line + 1, text, "lost" if anchored else "never_committed", anchored)
     by, hunk = dropped
@@ -195,12 +203,11 @@ def _loss_since(worktree: Worktree, change: Change, line: int) -> State:
     path = os.fsdecode(change.path)
     if not (worktree.root / path).is_file():
         return "reverted" if change.status == "added" else "lost"
-    text = as_committed(worktree, path)
-    blob = run(worktree.root, "hash-object", "--stdin", stdin=text).decode().strip()
+    text, blob = current(worktree, path)
     marks = {mark(each) for each in lines(text)}
     number = change.hunk_of(line)
     start = sum(span[1] for span in change.spans[:number])
-    was = [each for each in change.marks()[0][start : start + change.spans[number][1]] if each != NO_MARK]
+    was = [each for each in change.removed[start : start + change.spans[number][1]] if each != NO_MARK]
     if blob == change.old_blob or (was and marks.issuperset(was)):
         return "reverted"
     known = {mark(each) for each in lines(content(worktree, change.new_blob) or b"")}
@@ -221,9 +228,8 @@ def _undoes(change: Change, line: int, by: Change, hunk: int) -> bool:
     if hunk >= len(by.spans):
         return False
     own = change.hunk_of(line)
-    removed, _ = change.marks()
     start = sum(span[1] for span in change.spans[:own])
-    was = removed[start : start + change.spans[own][1]]
+    was = change.removed[start : start + change.spans[own][1]]
     start = sum(span[3] for span in by.spans[:hunk])
-    now = by.marks()[1][start : start + by.spans[hunk][3]]
+    now = by.added[start : start + by.spans[hunk][3]]
     return any(mark != NO_MARK for mark in was) and was == now

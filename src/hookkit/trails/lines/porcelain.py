@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from hookkit.git.plain import plain
 from hookkit.git.run import GitError, run
@@ -39,22 +40,39 @@ class Blamed:
     lines: list[tuple[str, bytes, int, int, bytes]] = field(default_factory=list)
 
 
-def git_blame(worktree: Worktree, path: str, rev: str | None, ranges: Sequence[tuple[int, int]] = ()) -> Blamed:
+class Current(NamedTuple):
+    """A file as it is in the worktree. text: as a commit would have it, after line ends and filters; blob: its id."""
+
+    text: bytes
+    blob: str
+
+
+def git_blame(
+    worktree: Worktree,
+    path: str,
+    rev: str | None,
+    ranges: Sequence[tuple[int, int]] = (),
+    *,
+    now: Current | None = None,
+) -> Blamed:
     """Blame ``path`` (relative to the root) at ``rev``, or as it is in the worktree; moved lines are followed.
 
-    GitError as git says it. A file that HEAD does not have is blamed as a whole on what is not committed yet.
+    now: the file as it is, if that is known. GitError as git says it. A file that HEAD does not have is blamed as a
+    whole on what is not committed yet.
     """
     limits = [f"-L{first},{last}" for first, last in ranges]
     if rev is not None:
         return _parse(_ask(worktree, commit_id(worktree, rev), path, limits))
+    now = now or current(worktree, path)
     head = run(worktree.root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}", check=False).decode().strip()
-    text = as_committed(worktree, path)
     there = blob_ids(worktree, [(head, os.fsencode(path))])[0] if head else ""
     if not there:
-        return _uncommitted(worktree, path, text, ranges)
+        return _uncommitted(path, now, ranges)
+    if there == now.blob:
+        return _parse(_ask(worktree, head, path, limits))
     with tempfile.TemporaryDirectory(prefix="hookkit-") as scratch:
         file = Path(scratch) / "contents"
-        file.write_bytes(text)
+        file.write_bytes(now.text)
         return _parse(_ask(worktree, head, path, [*limits, f"--contents={file}"], as_head=Path(scratch)))
 
 
@@ -66,17 +84,20 @@ def commit_id(worktree: Worktree, rev: str) -> str:
     return found.decode().strip()
 
 
-def as_committed(worktree: Worktree, path: str) -> bytes:
-    """A file of the worktree as a commit would have it: after line ends and filters. GitError if there is none."""
-    if not (worktree.root / path).is_file():
+def current(worktree: Worktree, path: str) -> Current:
+    """A file of the worktree; the target of a symbolic link, as git has it. GitError if there is none."""
+    place = worktree.root / path
+    if not (os.path.isfile(place) or os.path.islink(place)):
         raise GitError("NO_SUCH_FILE", f"There is no file {path} in {worktree.root}.", "Check the path, or give --rev.")
     with tempfile.TemporaryDirectory(prefix="hookkit-") as scratch:
         extra = {
             "GIT_OBJECT_DIRECTORY": scratch,
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(worktree.common_dir / "objects"),
         }
-        blob = run(worktree.root, "hash-object", "-w", "--", path, extra=extra).decode().strip()
-        return run(worktree.root, "cat-file", "blob", blob, extra=extra)
+        link = os.path.islink(place)
+        what, stdin = (("--stdin",), os.fsencode(os.readlink(place))) if link else (("--", path), b"")
+        blob = run(worktree.root, "hash-object", "-w", *what, extra=extra, stdin=stdin).decode().strip()
+        return Current(run(worktree.root, "cat-file", "blob", blob, extra=extra), blob)
 
 
 def _ask(worktree: Worktree, commit: str, path: str, options: Sequence[str], *, as_head: Path | None = None) -> bytes:
@@ -107,17 +128,16 @@ def _with_head(scratch: Path, like: Path, commit: str) -> str:
     return str(folder)
 
 
-def _uncommitted(worktree: Worktree, path: str, content: bytes, ranges: Sequence[tuple[int, int]]) -> Blamed:
+def _uncommitted(path: str, file: Current, ranges: Sequence[tuple[int, int]]) -> Blamed:
     """A file that no commit has yet: every line as git shows lines that are not committed."""
-    texts = content.split(b"\n")
+    texts = file.text.split(b"\n")
     texts = texts if texts[-1] else texts[:-1]
-    zeros = "0" * len(run(worktree.root, "hash-object", "--stdin").decode().strip())
-    wanted = ranges or [(1, len(texts))]
+    zeros = "0" * len(file.blob)
     now = int(time.time())
     lines = [
         (zeros, os.fsencode(path), number, number, text)
         for number, text in enumerate(texts, 1)
-        if any(first <= number <= last for first, last in wanted)
+        if not ranges or any(first <= number <= last for first, last in ranges)
     ]
     return Blamed({zeros: Commit(NOT_COMMITTED, now, now, f"Version of {path} from {path}")}, lines)
 

@@ -5,9 +5,14 @@ What counts is identity: the same file content (blob id), or a change that takes
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 from hookkit.errors import HookkitError
 from hookkit.git.diff import FileChange, diff_trees
@@ -18,8 +23,8 @@ from hookkit.trails.lines.changes import NO_MARK, alphanumeric, lines, mark
 from hookkit.trails.lines.objects import Spot, tree_ids
 from hookkit.trails.lines.porcelain import Blamed, git_blame
 
-_MOST_COMMITS = 300  # of one path that are looked at, newest first
-_MOST_TIPS = 20
+_MOST_COMMITS = 2000  # of one path that are looked at, newest first
+_MOST_TIPS = 20  # that a commit may be the squash of
 _ENOUGH = 20  # alphanumeric characters; two changes that say less may be equal by chance
 
 Key = tuple[tuple[bytes, bytes], ...]  # (removed, added) of every hunk
@@ -34,10 +39,6 @@ class Patch:
     at: int
     change: FileChange
 
-    @property
-    def key(self) -> Key:
-        return key_of(self.change)
-
 
 def key_of(change: FileChange, *, reverse: bool = False) -> Key:
     if reverse:
@@ -48,6 +49,65 @@ def key_of(change: FileChange, *, reverse: bool = False) -> Key:
 def says_enough(key: Key) -> bool:
     """Whether an equal change can hardly be a coincidence."""
     return sum(alphanumeric(removed) + alphanumeric(added) for removed, added in key) >= _ENOUGH
+
+
+def _lines_of(change: FileChange) -> tuple[Counter[bytes], Counter[bytes]]:
+    """The lines that a change puts in, and those that it takes out."""
+    return (
+        Counter(line for hunk in change.hunks for line in lines(hunk.added)),
+        Counter(line for hunk in change.hunks for line in lines(hunk.removed)),
+    )
+
+
+class History:
+    """What commits did to a path, newest first; those that only reflogs still know included.
+
+    whole: whether there is nothing more: git answered, and there were not too many.
+    """
+
+    def __init__(self, patches: Sequence[Patch], *, whole: bool) -> None:
+        self.patches, self.whole = patches, whole
+        self.by_commit = {patch.commit: patch for patch in patches}
+        self.by_blob: dict[str, list[Patch]] = defaultdict(list)
+        self._by_key: dict[Key, list[int]] = defaultdict(list)  # numbers of patches
+        self._by_reverse: dict[Key, list[int]] = defaultdict(list)
+        for number, patch in enumerate(patches):
+            self.by_blob[patch.change.new_blob].append(patch)
+            self._by_key[key_of(patch.change)].append(number)
+            self._by_reverse[key_of(patch.change, reverse=True)].append(number)
+
+    def like(self, key: Key) -> Iterator[tuple[Patch, bool]]:
+        """The patches that put in and take out exactly that, and (True) those that take it back."""
+        same = dict.fromkeys(self._by_key.get(key, ()), False)
+        back = dict.fromkeys(self._by_reverse.get(key, ()), True)
+        for number, taken_back in sorted((back | same).items()):
+            yield self.patches[number], taken_back
+
+    def parts(self, whole: FileChange) -> Iterator[Patch]:
+        """The patches that can be the last of several that are ``whole`` together: what they put in is still there.
+
+        One that only takes out has to take out something that the whole takes out, too.
+        """
+        added, gone = _lines_of(whole)
+        for patch, (puts, takes) in zip(self.patches, self._lines, strict=True):
+            if all(times <= added[line] for line, times in puts.items()) if puts else takes.keys() & gone.keys():
+                yield patch
+
+    @cached_property
+    def _lines(self) -> list[tuple[Counter[bytes], Counter[bytes]]]:
+        return [_lines_of(patch.change) for patch in self.patches]
+
+    @cached_property
+    def said(self) -> Mapping[int, int]:
+        """Mark of every line that was put in or taken out -> when first, in seconds since 1970."""
+        found: dict[int, int] = {}
+        for patch in self.patches:
+            for hunk in patch.change.hunks:
+                for line in (*lines(hunk.removed), *lines(hunk.added)):
+                    each = mark(line)
+                    found[each] = min(patch.at, found.get(each, patch.at))
+        found.pop(NO_MARK, None)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,44 +144,40 @@ class Sources:
 
     def __init__(self, worktree: Worktree, births: Births) -> None:
         self._worktree, self._births = worktree, births
-        self._patches: dict[bytes, list[Patch]] = {}
+        self._histories: dict[bytes, History] = {}
         self._blames: dict[tuple[str, bytes], dict[int, Spot]] = {}
-        self._ranges: dict[tuple[str, bytes], list[tuple[str, int, FileChange]]] = {}
-        self._said: dict[bytes, dict[bytes, int]] = {}
         self._matches: dict[tuple[str, bytes], _Match | None] = {}
 
-    def patches(self, path: bytes) -> list[Patch]:
-        """What commits did to a path, newest first; those that only reflogs still know included."""
-        if path not in self._patches:
-            self._patches[path] = list(self._read(path))
-        return self._patches[path]
+    def history(self, path: bytes) -> History:
+        """What commits did to a path."""
+        if path not in self._histories:
+            self._histories[path] = self._read(path)
+        return self._histories[path]
 
     def same_content(self, path: bytes, blob: str, before: int, line: int) -> Iterator[Source]:
         """Commits older than ``before`` (seconds) that gave ``path`` this blob, newest first."""
-        for patch in self.patches(path):
-            if patch.at < before and patch.change.new_blob == blob:
+        for patch in self.history(path).by_blob.get(blob, ()):
+            if patch.at < before:
                 found = self._blamed(patch.commit, path, line)
                 if found:
                     yield Source(patch.commit, patch.at, found)
 
-    def said_before(self, path: bytes, found: bytes, us: int) -> bool:
-        """Whether a commit that is older than ``us`` (microseconds) put in, or took out, a line of this mark."""
-        if path not in self._said:
-            said: dict[bytes, int] = {}
-            for patch in reversed(self.patches(path)):
-                for hunk in patch.change.hunks:
-                    for line in (*lines(hunk.removed), *lines(hunk.added)):
-                        said.setdefault(mark(line), patch.at)
-            said.pop(NO_MARK, None)
-            self._said[path] = said
-        at = self._said[path].get(found)
+    def may_have_said(self, path: bytes, found: int, us: int) -> bool:
+        """Whether a commit that is older than ``us`` (microseconds) put in, or took out, a line of this mark.
+
+        True as well where not all commits are known.
+        """
+        history = self.history(path)
+        if not history.whole:
+            return True
+        at = history.said.get(found)
         return at is not None and (at + 1) * 1_000_000 <= us
 
     def same_change(self, commit: str, path: bytes, line: int) -> Source | None:
         """The older commit that made the same change, or took it back, or the branch that did, for an added line."""
         key = (commit, path)
         if key not in self._matches:
-            own = next((patch for patch in self.patches(path) if patch.commit == commit), None)
+            own = self.history(path).by_commit.get(commit)
             self._matches[key] = self._match(own, path) if own else None
         match = self._matches[key]
         place = _place(match.own, line) if match else None
@@ -137,34 +193,29 @@ class Sources:
         return Source(match.holder, match.at, spot, match.sure) if spot else None
 
     def _match(self, own: Patch, path: bytes) -> _Match | None:
-        key = own.key
+        key = key_of(own.change)
         sure = says_enough(key)
-        for patch in self.patches(path):
-            if patch.commit == own.commit or not self._older(patch, own):
-                continue
-            if patch.key == key:
-                return _Match(own.change, patch.commit, patch.at, patch.change, None, False, sure)
-            if key_of(patch.change, reverse=True) == key:
-                return _Match(own.change, patch.commit, patch.at, patch.change, patch.parent, True, sure)
+        for patch, taken_back in self.history(path).like(key):
+            if patch.commit != own.commit and self._older(patch, own):
+                blamed = patch.parent if taken_back else None
+                return _Match(own.change, patch.commit, patch.at, patch.change, blamed, taken_back, sure)
         for tip, at, change in self._squashed(own, path):
             if key_of(change) == key:
                 return _Match(own.change, tip, at, change, tip, False, sure)
         return None
 
-    def _squashed(self, own: Patch, path: bytes) -> Sequence[tuple[str, int, FileChange]]:
+    def _squashed(self, own: Patch, path: bytes) -> Iterator[tuple[str, int, FileChange]]:
         """What whole branches did to a path since they left the line of ``own``: (tip, its time, change)."""
-        key = (own.commit, path)
-        if key not in self._ranges:
-            found = []
-            others = [p for p in self.patches(path) if p.commit != own.commit and self._older(p, own)]
-            for patch in others[:_MOST_TIPS]:
-                tip = patch.commit
-                base = _git(self._worktree, "merge-base", own.parent, tip).strip().decode() if own.parent else ""
-                if base and base != tip:
-                    changed = _changes(self._worktree, [(base, tip)], path)
-                    found += [(tip, patch.at, change) for change in changed if change]
-            self._ranges[key] = found
-        return self._ranges[key]
+        if not own.parent:
+            return
+        parts = self.history(path).parts(own.change)
+        older = (patch for patch in parts if patch.commit != own.commit and self._older(patch, own))
+        for patch in islice(older, _MOST_TIPS):
+            base = _git(self._worktree, "merge-base", own.parent, patch.commit).strip().decode()
+            if base and base != patch.commit:
+                for change in _changes(self._worktree, [(base, patch.commit)], path)[0]:
+                    if change:
+                        yield patch.commit, patch.at, change
 
     def _older(self, patch: Patch, own: Patch) -> bool:
         if patch.at != own.at:
@@ -172,18 +223,23 @@ class Sources:
         first, second = self._births.of(patch.commit), self._births.of(own.commit)
         return bool(first and second and first.root == second.root and first.order < second.order)
 
-    def _read(self, path: bytes) -> Iterator[Patch]:
-        name = os.fsdecode(path)
-        listing = _git(
-            self._worktree, "-c", "log.follow=false", "log", "--exclude=refs/opentraces/*", "--exclude=refs/notes/*",
-            "--all", "--reflog", "--full-history", "--no-merges", "--no-show-signature", "--format=%H %ct %P",
-            f"-n{_MOST_COMMITS}", "--", f":(top,literal){name}",
-        ).decode()  # fmt: skip
+    def _read(self, path: bytes) -> History:
+        try:
+            listing = run(
+                self._worktree.root, "-c", "log.follow=false", "log", "--exclude=refs/opentraces/*",
+                "--exclude=refs/notes/*", "--all", "--reflog", "--full-history", "--no-merges", "--no-show-signature",
+                "--format=%H %ct %P", f"-n{_MOST_COMMITS}", "--", f":(top,literal){os.fsdecode(path)}",
+            ).decode()  # fmt: skip
+        except HookkitError:
+            return History((), whole=False)
         rows = [[*line.split(" "), ""][:3] for line in listing.splitlines()]  # commit, time, parent
-        pairs = [(parent, commit) for commit, _, parent in rows]
-        for (commit, at, parent), change in zip(rows, _changes(self._worktree, pairs, path), strict=False):
-            if change is not None:
-                yield Patch(commit, parent, int(at), change)
+        changes, whole = _changes(self._worktree, [(parent, commit) for commit, _, parent in rows], path)
+        patches = [
+            Patch(commit, parent, int(at), change)
+            for (commit, at, parent), change in zip(rows, changes, strict=True)
+            if change is not None
+        ]
+        return History(patches, whole=whole and len(rows) < _MOST_COMMITS)
 
     def _blamed(self, commit: str, path: bytes, line: int) -> Spot | None:
         """The commit that wrote a line of ``commit``'s file, with the line there."""
@@ -201,21 +257,24 @@ class Sources:
 
 def _place(change: FileChange, line: int) -> tuple[int, int] | None:
     """The hunk that added a line, and its number there."""
-    for number, hunk in enumerate(change.hunks):
-        if hunk.new_start <= line < hunk.new_start + hunk.new_count:
-            return number, line - hunk.new_start
-    return None
+    number = bisect_right(change.hunks, line, key=lambda hunk: hunk.new_start) - 1
+    if number < 0 or line >= change.hunks[number].new_start + change.hunks[number].new_count:
+        return None
+    return number, line - change.hunks[number].new_start
 
 
-def _changes(worktree: Worktree, pairs: Sequence[tuple[str, str]], path: bytes) -> list[FileChange | None]:
-    """What became of ``path`` between the commits of each pair; None where it did not change, or nothing is known."""
-    try:
+def _changes(worktree: Worktree, pairs: Sequence[tuple[str, str]], path: bytes) -> tuple[list[FileChange | None], bool]:
+    """What became of ``path`` between the commits of each pair, None where nothing did; and whether git told of all."""
+    found: list[FileChange | None] = []
+    with contextlib.suppress(HookkitError):
         trees = tree_ids(worktree, [commit for pair in pairs for commit in pair])
-        asked = [(trees.get(old, ""), trees.get(new, "")) for old, new in pairs]
-        answers = diff_trees(worktree, asked, paths=[os.fsdecode(path)])
-        return [next((change for change in files if os.fsencode(change.path) == path), None) for files in answers]
-    except HookkitError:
-        return [None] * len(pairs)
+        asked = [(trees[old], trees[new]) for old, new in pairs if old in trees and new in trees]
+        told = iter(diff_trees(worktree, asked, paths=[os.fsdecode(path)]))
+        for old, new in pairs:
+            files = next(told) if old in trees and new in trees else ()
+            found.append(next((change for change in files if os.fsencode(change.path) == path), None))
+        return found, len(asked) == len(pairs)
+    return found + [None] * (len(pairs) - len(found)), False
 
 
 def _git(worktree: Worktree, *arguments: str) -> bytes:

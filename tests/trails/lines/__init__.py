@@ -1,0 +1,1 @@
+"""Line origins: real repositories, and sessions as the ingest hands them in."""
