@@ -21,7 +21,7 @@ from .player import Player
 from .session import Session
 from .world import Tree
 
-GENERATOR = 2  # raise it whenever a seed no longer plays what it played before
+GENERATOR = 3  # raise it whenever a seed no longer plays what it played before
 STEPS = 14
 
 

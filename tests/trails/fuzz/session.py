@@ -148,8 +148,16 @@ class Session:
         self.world.note(f"open {call.id} {tool} {path!r} in {tree.root.name}")
         return call
 
+    def _tell_commands(self, call: Call) -> None:
+        """What a shell command was, as far as it ran git: only now it is known."""
+        start = next((n for n, line in enumerate(self.world.log) if line.startswith(f"open {call.id} ")), 0)
+        ran = [line.partition(" -> ")[0].replace("'", "") for line in self.world.log[start:] if line.startswith("git ")]
+        if ran and "command" in call.tool_input:
+            call.tool_input["command"] += "; " + "; ".join(ran)
+
     def close(self, call: Call, *, failed: bool = False, lost: bool = False, told: bool = True) -> None:
         """The hook after the call. told: the agent said which lines it wrote."""
+        self._tell_commands(call)
         self.world.note(f"close {call.id}")
         trail = self._maybe(call.tree, lost)
         entry: dict[str, Any] = {

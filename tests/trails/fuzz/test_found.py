@@ -152,32 +152,24 @@ def test_nothing_firm_is_said_of_a_line_that_was_staged_and_overwritten_unseen(s
 # Conflicts that somebody resolves
 
 
-def _conflict(stage: Scene) -> None:
+@pytest.mark.parametrize("way", ["cherry-pick", "rebase", "merge", "no commit"])
+@pytest.mark.parametrize("by_call", [True, False], ids=["by a call", "by a person"])
+@pytest.mark.parametrize("added", [True, False], ids=["both added", "both changed"])
+def test_who_resolves_a_conflict_wrote_neither_side(stage: Scene, way: str, by_call: bool, added: bool) -> None:
+    path, (above, below) = ("new.py", (b"", b"")) if added else ("x.py", (lines("a"), lines("c")))
     stage.git("switch", "-q", "-c", "topic")
-    stage.edit("topic", "x.py", lines("a", "d", "e", "f", "c"))
+    stage.edit("topic", path, above + lines("d", "e", "f") + below)
     stage.commit()
     stage.git("switch", "-q", "main")
-    stage.edit("main", "x.py", lines("a", "g", "h", "c"))
+    stage.edit("main", path, above + lines("g", "h") + below)
     stage.commit()
 
-
-@pytest.mark.parametrize("way", ["cherry-pick", "rebase", "merge", "stash"])
-@pytest.mark.parametrize("by_call", [True, False])
-def test_who_resolves_a_conflict_wrote_neither_side(stage: Scene, way: str, by_call: bool) -> None:
-    _conflict(stage)
-    both = lines("a", "g", "h", "resolved", "d", "e", "f", "c")
-
     def resolve() -> None:
-        tree = stage.world.main
-        start = {
-            "cherry-pick": ("cherry-pick", "topic"),
-            "rebase": ("rebase", "-q", "main", "topic"),
-            "merge": ("merge", "-q", "topic"),
-            "stash": ("cherry-pick", "-n", "topic"),
-        }
-        assert stage.world.try_git(tree, *start[way]).returncode
-        stage.write("x.py", both)
-        stage.git("add", "x.py")
+        start = {"cherry-pick": ("cherry-pick", "topic"), "rebase": ("rebase", "-q", "main", "topic")}
+        start |= {"merge": ("merge", "-q", "topic"), "no commit": ("cherry-pick", "-n", "topic")}
+        assert stage.world.try_git(stage.world.main, *start[way]).returncode
+        stage.write(path, above + lines("g", "h", "resolved", "d", "e", "f") + below)
+        stage.git("add", path)
         end = {"cherry-pick": ("cherry-pick", "--continue"), "rebase": ("rebase", "--continue")}
         stage.git(*end.get(way, ("commit", "-q", "--no-edit", "-m", "resolved")))
         stage.world.clock.tick()
@@ -188,13 +180,10 @@ def test_who_resolves_a_conflict_wrote_neither_side(stage: Scene, way: str, by_c
     else:
         resolve()
     stage.ingest()
-    found = stage.blame("x.py")
-    me = "resolver" if by_call else "outside"
-    right = ["unknown", "main", "main", me, "topic", "topic", "topic", "unknown"]
-    wrong = [
-        (name, wanted) for (name, firm), wanted in zip(found, right, strict=True) if name != wanted and firm == "firm"
-    ]
-    assert not wrong, found
+    found = stage.blame(path)
+    right = ["main", "main", "resolver" if by_call else "outside", "topic", "topic", "topic"]
+    right = right if added else ["unknown", *right, "unknown"]
+    assert not [name for (name, firm), wanted in zip(found, right, strict=True) if name != wanted and firm == "firm"]
 
 
 def test_lines_that_a_squash_carries_into_a_renamed_file_keep_their_author(stage: Scene) -> None:
@@ -218,10 +207,10 @@ def test_lines_that_a_squash_carries_into_a_renamed_file_keep_their_author(stage
 @pytest.mark.parametrize("side", ["ours", "theirs"])
 def test_short_lines_of_a_merge_result_are_never_firmly_the_mergers(stage: Scene, side: str) -> None:
     stage.git("switch", "-q", "-c", "topic")
-    stage.edit("topic", "x.py", lines("a", "d") + b"}\n" + lines("e") + b"\n" + lines("f", "c"))
+    stage.edit("topic", "x.py", lines("a", "d") + b"}\n" + lines("e") + b"\n" + lines("f", "b", "c", "t"))
     stage.commit()
     stage.git("switch", "-q", "main")
-    stage.edit("main", "x.py", lines("a", "g") + b"}\n" + lines("h") + b"\n" + lines("i", "c"))
+    stage.edit("main", "x.py", lines("a", "g") + b"}\n" + lines("h") + b"\n" + lines("i", "b", "c"))
     stage.commit()
     with stage.call("merger"):
         stage.git("cherry-pick", "-X", side, "topic")

@@ -27,13 +27,15 @@ class Text:
         crlf = bool(self.lines) and self.lines[0].endswith(b"\r")
         self.eol = b"\r\n" if crlf or (not self.lines and eol == b"\r\n") else b"\n"
         self.latin = b"\xe9" in (content or b"")
+        if not self.final and self.lines:
+            self.lines[-1] = self._ended(self.lines[-1])  # as if it had an end, in case that it gets one
 
     def content(self) -> bytes:
-        if self.eol == b"\r\n":
-            self.lines = [line.removesuffix(b"\r") + b"\r" for line in self.lines]
-            if self.lines and not self.final:
-                self.lines[-1] = self.lines[-1].removesuffix(b"\r")
-        return b"\n".join(self.lines) + (b"\n" if self.final and self.lines else b"")
+        """No line that is there has its end changed, but the last one when it gets or loses it."""
+        lines = list(self.lines)
+        if lines and not self.final:
+            lines[-1] = lines[-1].removesuffix(b"\r")
+        return b"\n".join(lines) + (b"\n" if self.final and lines else b"")
 
     def line(self) -> bytes:
         chance = self.rng.random()
@@ -103,7 +105,7 @@ class Text:
         at = self.rng.randint(0, len(self.lines))
         if at == len(self.lines):
             self.final = True
-        self.lines[at:at] = [self._ended(line.removesuffix(b"\r")) for line in lines]
+        self.lines[at:at] = lines
 
     def move(self) -> None:
         taken = self.cut()

@@ -83,8 +83,11 @@ _SILENT = bytes(byte for byte in range(128) if not chr(byte).isalnum())
 
 
 def mark(line: bytes) -> int:
-    """What a line is known by when it comes back: a 64-bit hash of its exact text; NO_MARK if it says too little."""
-    text = line.removesuffix(b"\n")
+    """What a line is known by when it comes back: a 64-bit hash of its text; NO_MARK if it says too little.
+
+    The text is exact but for the line's end, which git itself converts on its way.
+    """
+    text = line.removesuffix(b"\n").removesuffix(b"\r")
     if alphanumeric(text) < MOVED_WITHIN:
         return NO_MARK
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), sys.byteorder, signed=True)
