@@ -64,8 +64,9 @@ def test_what_a_human_wrote_between_calls_is_outside_of_them(
 
 
 def test_text_stands_in_columns_before_the_code_as_in_git_blame(
-    inside: Session, capsys: pytest.CaptureFixture[str]
+    inside: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     begin, head = (inside.world.git("rev-parse", rev)[:8] for rev in ("HEAD~1", "HEAD"))
     blank = " " * len('2 "Add retry to fetch, please" Edit')
     assert said(capsys, "app.py").splitlines() == [

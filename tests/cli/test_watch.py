@@ -75,13 +75,14 @@ def test_a_failure_makes_the_exit_code_1(
 
 def test_without_once_it_looks_again_until_it_is_told_to_stop(project: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-m", "hookkit", "watch", "--json", "--interval", "1m"], stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-m", "hookkit", "watch", "--json", "--interval", "1m"], stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # not ignored
+    )  # fmt: skip
     try:
         assert child.stdout
         assert json.loads(child.stdout.readline()) == {"worktrees": 1, "active": []}
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=20) == 130
+        assert child.wait(timeout=60) == 130
     finally:
         child.kill()
         child.communicate()

@@ -98,10 +98,27 @@ def boundary_events(emission: Emission) -> Iterator[TrailEventDraft]:
                 window = emission.times.windows[moment.call]
                 if window.root == root:
                     yield window_event(emission, window, moment)
+    yield from _lost_windows(emission)
     if emission.times.moments and next(iter(emission.times.roots), "") in emission.roots:
         for moment in emission.times.moments:
             if moment.slot == "stop" and not moment.root and moment.us > emission.since:
                 yield _closed(emission, moment)
+
+
+def _lost_windows(emission: Emission) -> Iterator[TrailEventDraft]:
+    """Calls with a boundary that has no tree, after which the session was not heard of: they may have written anything.
+
+    Where it was heard of later, what changed until then tells the rest; see ``emit_patches``.
+    """
+    for window in emission.times.windows.values():
+        if window.root or window.end <= emission.since:
+            continue
+        seen = next((each.root for each in (window.opened, window.closed) if each and each.root), "")
+        root = seen or next(iter(emission.times.roots), "")
+        line = emission.times.roots.get(root, ())
+        if root in emission.roots and line and line[-1].us <= window.end:
+            before = [moment for moment in line if moment.us <= window.start]
+            yield window_event(emission, window, before[-1] if before else line[0], opened=True)
 
 
 def _closed(emission: Emission, moment: Moment) -> TrailEventDraft:

@@ -7,31 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from hookkit.git.worktree import find
 from hookkit.trails.lines.blame import blame, blame_with
 from hookkit.trails.lines.commit import attribute
 from hookkit.trails.lines.index import LinesIndex
-from hookkit.trails.lines.model import BlamedLine
+from hookkit.trails.lines.model import BlamedLine, Origin
 from hookkit.trails.lines.resolve import Resolver
 
 from .model import OUTSIDE, Author, Written, has_token, texts
 from .player import Player
 from .world import Tree
-
-
-class Origin(Protocol):
-    """What is looked at of the product's answer."""
-
-    kind: str
-    firmness: str
-    limitations: tuple[str, ...]
-    trace_id: str | None
-    tool_call_id: str | None
-    path: str | None
-    blob: str | None
-    line: int | None
 
 
 @dataclass(slots=True)

