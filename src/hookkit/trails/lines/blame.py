@@ -81,7 +81,10 @@ def _uncommitted(resolver: Resolver, path: str, now: Current) -> list[Origin]:
 
 
 def _with_blank_lines(texts: Sequence[bytes], origins: Sequence[Origin]) -> list[Origin]:
-    """Blank lines follow their hunk: alone they say nothing, and differences place them as they like."""
+    """Blank lines follow their hunk: alone they say nothing, and differences place them as they like.
+
+    Nothing proves that, so the answer is no longer firm.
+    """
     found = list(origins)
     below: list[Origin | None] = [None] * len(texts)  # of the next line that is not blank
     for at in range(len(texts) - 2, -1, -1):
@@ -91,7 +94,7 @@ def _with_blank_lines(texts: Sequence[bytes], origins: Sequence[Origin]) -> list
         if texts[at].strip() or other is None:
             continue
         if _same_call(above, other) and not _same_call(above, found[at]):
-            found[at] = replace(above, line=None)
+            found[at] = replace(above, line=None, firmness="none" if above.kind == "unknown" else "provisional")
     return found
 
 
