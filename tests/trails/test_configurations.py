@@ -18,6 +18,8 @@ from hookkit.trails.lines.commit import attribute
 from .fuzz.run import environment, fast_folder, judge, play
 from .fuzz.scene import Scene, scene
 
+pytestmark = pytest.mark.long
+
 ONE = b"".join(b"line number %d of the first file\n" % number for number in range(12))
 BLOCK = b"".join(b"line number %d of a block that moves\n" % number for number in range(5))
 

@@ -91,6 +91,7 @@ def commit_elsewhere(world: World) -> None:
     for _ in range(world.rng.randint(1, 2)):
         edit(world, clone, ELSEWHERE)
         world.commit(clone)
+        world.foreign.add(world.head(clone))
         world.clock.tick()
 
 

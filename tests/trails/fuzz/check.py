@@ -134,7 +134,7 @@ class Judge:
                     self.problem("twice", f"attribute {sha[:10]}: {run.path!r}:{number} is in two runs")
                 claimed.add((run.path, number))
                 place = f"attribute {sha[:10]} {run.path!r}:{number}"
-                self.line(place, lines[number - 1], run.origin, where=number == run.start)
+                self.line(place, lines[number - 1], run.origin, number == run.start, sha in self.player.world.foreign)
         if "core.autocrlf" not in self.player.world.settings:
             got = {texts(held[path])[number - 1] for path, number in claimed}
             added = self.player.world.added(tree, sha) & self.player.world.ledger.written.keys()  # no headers
@@ -142,13 +142,14 @@ class Judge:
             if missing:
                 self.problem("missing", f"attribute {sha[:10]}: {len(missing)} added lines in no run: {min(missing)!r}")
 
-    def line(self, place: str, text: bytes, origin: Origin, where: bool = True) -> None:
-        """One answer. where: it is this very line whose first place the origin tells."""
+    def line(self, place: str, text: bytes, origin: Origin, where: bool = True, foreign: bool = False) -> None:
+        """One answer. where: it is this very line whose first place the origin tells. foreign: it is about a commit of
+        another clone, which may have moved a line that is known here."""
         written = self.player.world.ledger.written.get(text)
         if written is None:
             self.problem("model", f"{place}: the model does not know {text!r}")
             return
-        verdict = self.verdict(written, origin)
+        verdict = self.verdict(written, origin, vague=foreign or not has_token(text))
         short = "" if has_token(text) else " (short)"
         self.report.counts[verdict + short] += 1
         if verdict.startswith("provisional"):
@@ -163,12 +164,12 @@ class Judge:
         elif where and origin.firmness == "firm" and origin.kind == "tool_call" and has_token(text):
             self._expect_where(place, text, origin)
 
-    def verdict(self, written: Written, origin: Origin) -> str:
+    def verdict(self, written: Written, origin: Origin, vague: bool) -> str:
         kinds = {author.kind for author in written.authors}
         if origin.kind == "unknown":
             if origin.firmness != "none":
                 return "firm wrong"
-            doubtful = written.blurred or not written.seen or len(written.authors) > 1
+            doubtful = written.blurred or not written.seen or len(written.authors) > 1 or vague
             return "unknown right" if doubtful or kinds & {"before", "elsewhere"} else "unknown wrong"
         said = Author("call", origin.tool_call_id or "") if origin.kind == "tool_call" else OUTSIDE
         traces = {session.trace_id for session in self.player.sessions if origin.tool_call_id in session.pre}

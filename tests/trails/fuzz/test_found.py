@@ -13,6 +13,8 @@ from hookkit.trails.lines.commit import attribute
 from .scene import Scene, scene
 from .session import Session
 
+pytestmark = pytest.mark.long
+
 
 def lines(*names: str) -> bytes:
     """A long line for each name."""

@@ -12,6 +12,8 @@ from hookkit.trails.lines.model import UNKNOWN, Origin
 from .check import Judge
 from .run import GENERATOR, environment, fast_folder, play, run_seed
 
+pytestmark = pytest.mark.long
+
 # Together more than 200 sessions; `python -m tests.trails.fuzz --seeds 0:2500` plays more.
 BATCHES = [range(start, start + 5) for start in range(0, 100, 5)]
 # Seeds of this generator that once found a fault.
@@ -20,7 +22,7 @@ ONCE_WRONG: tuple[int, ...] = ()
 
 @pytest.mark.parametrize(
     "seeds",
-    [BATCHES[0], *(pytest.param(batch, marks=pytest.mark.long) for batch in BATCHES[1:])],
+    BATCHES,
     ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}",
 )
 def test_every_line_has_the_author_that_the_model_says(seeds: range) -> None:
@@ -63,8 +65,10 @@ def test_a_product_that_lies_is_found_out(kind: str) -> None:
             honest.everything()
 
             class Liar(Judge):
-                def line(self, place: str, text: bytes, origin: Origin, where: bool = True) -> None:
-                    super().line(place, text, _lie(kind, origin), where)
+                def line(
+                    self, place: str, text: bytes, origin: Origin, where: bool = True, foreign: bool = False
+                ) -> None:
+                    super().line(place, text, _lie(kind, origin), where, foreign)
 
             liar = Liar(player).everything()
     finally:

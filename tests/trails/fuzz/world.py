@@ -60,6 +60,7 @@ class World:
         self.trees = [self.main]
         self.names = rng.sample(NAMES, len(NAMES))
         self.elsewhere: Path | None = None
+        self.foreign: set[str] = set()  # commits made there
         self.log: list[str] = []  # what was done, for whoever looks into a failure
         self._born: set[Path] = set()
         self.git(self.main, "init", "-q", "-b", "main", "--template=", f"--object-format={object_format}")
