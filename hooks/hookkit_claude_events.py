@@ -2,9 +2,11 @@
 
 import os
 
-from hookkit_recorder import absolute_path
+import hookkit_payload
+from hookkit_payload import absolute_path, plain_path
 
 AGENT = "claude-code"
+LINES = "transcript"  # it keeps the lines of others, also on resumption
 ROLES = {
     "SessionStart": "session_start",
     "UserPromptSubmit": "prompt",
@@ -20,24 +22,14 @@ ROLES = {
     "SessionEnd": "session_end",
 }
 # What goes into the line: role -> payload field: (name in the line, kind of value).
-_ANY = {"prompt_id": ("turn_id", "id"), "agent_id": ("agent_id", "id"), "agent_type": ("agent_type", "id")}
-_CALL = {"tool_name": ("tool", "id"), "tool_use_id": ("tool_call_id", "id"), "tool_input": ("tool_input", "object")}
-_AFTER = {**_CALL, "duration_ms": ("duration_ms", "number")}
-FIELDS = {
-    "session_start": {"source": ("source", "text"), "model": ("model", "text")},
-    "prompt": {"prompt": ("prompt", "text")},
-    "subagent_start": {},
-    "subagent_stop": {"agent_transcript_path": ("agent_transcript_path", "text")},
+_ANY = {"prompt_id": ("turn_id", "id"), **hookkit_payload.ANY}
+_FIELDS = {
+    **hookkit_payload.FIELDS,
     "compact_pre": {"trigger": ("trigger", "text"), "custom_instructions": ("custom_instructions", "text")},
     "compact_post": {"trigger": ("trigger", "text"), "compact_summary": ("summary", "text")},
-    "turn_end": {"stop_hook_active": ("stop_hook_active", "flag")},
     "turn_failure": {"error": ("error", "text"), "error_details": ("error_details", "text")},
-    "session_end": {"reason": ("reason", "text")},
-    "tool_pre": _CALL,
-    "tool_post": _AFTER,
-    "tool_failure": {**_AFTER, "error": ("error", "text"), "is_interrupt": ("is_interrupt", "flag")},
+    "tool_failure": {**hookkit_payload.FIELDS["tool_failure"], "is_interrupt": ("is_interrupt", "flag")},
 }
-ID_LIMIT = 200  # characters
 PATH_FIELDS = ("file_path", "notebook_path")
 FILE_TOOLS = {"Write", "Edit", "MultiEdit", "NotebookEdit"}
 # Whose sessions lie where; and which variable an agent sets for its hooks, besides a time in their payload.
@@ -49,6 +41,12 @@ _HOMES = {
     "/.codex/": "codex-cli",
 }
 _VARIABLES = {"COPILOT_CLI": "copilot-cli", "QWEN_PROJECT_DIR": "qwen-code", "GEMINI_SESSION_ID": "gemini-cli"}
+
+
+def role(event: str, _payload: dict[str, object]) -> str | None:
+    """What an event means. Cursor, which runs Claude's hooks too, may call it by its own name."""
+    own = "UserPromptSubmit" if event == "beforeSubmitPrompt" else event[:1].upper() + event[1:]
+    return ROLES.get(own)
 
 
 def caller(payload: dict[str, object], environment: "os._Environ[str]") -> str:
@@ -87,10 +85,15 @@ def call_folders(payload: dict[str, object]) -> list[str]:
     return [path for path in map(absolute_path, (*named, payload.get("cwd"))) if path]
 
 
+def session(environment: "os._Environ[str]") -> object:
+    """The session's id where the payload does not tell."""
+    return environment.get("CLAUDE_CODE_SESSION_ID")
+
+
 def transcript(payload: dict[str, object], session: str) -> str | None:
     """The session's transcript, `…/projects/<folder>/<session>.jsonl`, if the payload names it: never another file."""
-    path = absolute_path(payload.get("transcript_path"))
-    if not path or os.path.normpath(path) != path:
+    path = plain_path(payload.get("transcript_path"))
+    if not path:
         return None
     folder, name = os.path.split(path)
     projects = os.path.basename(os.path.dirname(folder))
@@ -98,68 +101,22 @@ def transcript(payload: dict[str, object], session: str) -> str | None:
 
 
 def data(role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]:
-    """The agent's part of the line's data. A value of a kind that Claude never sends is left out, and that is said."""
-    line: dict[str, object]
-    limitations: list[str]
-    line, limitations = {}, []
-    for field, (name, kind) in {**_ANY, **FIELDS.get(role, {})}.items():  # type: ignore[arg-type]
-        value = payload.get(field)
-        if value is None or value == "":
-            continue
-        if _KINDS[kind](value):  # type: ignore[no-untyped-call]
-            line[name] = value
-        elif not limitations:
-            limitations.append("payload_unreadable")
-    if "tool_call_id" in line:
-        line["tool_use_id"] = line["tool_call_id"]
-    if role in ("tool_pre", "tool_post", "tool_failure"):
-        line.setdefault("tool_input", {})
-        if not (foreign or {"tool", "tool_call_id"} <= line.keys()) and not limitations:
-            limitations.append("payload_unreadable")  # Claude names every call; not all others do
-    if role in ("tool_post", "tool_failure"):
-        line.update(_attribution(line, payload.get("tool_response")))
-        limitations += line["limitations"]  # type: ignore[arg-type]
-    if limitations:
-        line["limitations"] = limitations
+    """The agent's part of the line's data."""
+    fields = {**_ANY, **_FIELDS.get(role or "", {})}
+    if foreign and role in hookkit_payload.CALLS and isinstance(payload.get("timestamp"), str):
+        fields["timestamp"] = ("sent_at", "text")  # tells calls without an id apart
+    line = hookkit_payload.read(fields, role, payload, named=not foreign)  # Claude names every call; not all others do
+    if role in hookkit_payload.AFTER:
+        path, response = _path(line), payload.get("tool_response")
+        ranges = None
+        if path and line.get("tool") in FILE_TOOLS and isinstance(response, dict):
+            import hookkit_hunks  # here, as few events need it
+
+            ranges = hookkit_hunks.ranges(response)
+        hookkit_payload.attribute(line, path, ranges, response)
     return line
 
 
-_KINDS = {
-    "id": lambda value: isinstance(value, str) and len(value) <= ID_LIMIT,
-    "text": lambda value: isinstance(value, str),
-    "flag": lambda value: isinstance(value, bool),
-    "object": lambda value: isinstance(value, dict),
-    "number": lambda value: type(value) in (int, float) and 0 <= value < 2**53,
-}
-
-
-def _attribution(line: dict[str, object], response: object) -> dict[str, object]:
-    """file_path, lines and hash of what the call wrote, from the hunks that Claude reports."""
-    path = next((path for path in map(absolute_path, map(line["tool_input"].get, PATH_FIELDS)) if path), None)  # type: ignore[attr-defined]
-    ranges = None
-    if path and line.get("tool") in FILE_TOOLS and isinstance(response, dict):
-        import hookkit_hunks  # here, as few events need it
-
-        ranges = hookkit_hunks.ranges(response)
-    if ranges is None:
-        return {"capture_status": "hook_only", "limitations": ["hook_only", "posttooluse_no_file_range"]}
-    found: dict[str, object]
-    found = {"file_path": path, "capture_status": "captured", "confidence": "high", "limitations": [], "ranges": ranges}
-    alive = [each for each in ranges if each["change_type"] != "deletion"]
-    if alive:
-        lines, same = hookkit_hunks.texts(path, response, alive)  # type: ignore[arg-type]
-        found["start_line"], found["end_line"] = alive[0]["start_line"], alive[-1]["end_line"]
-        found["content_hash"] = hookkit_hunks.digest([text for each in lines for text in each])
-        for each, its in zip(alive, lines, strict=True):
-            each["content_hash"] = hookkit_hunks.digest(its)
-        if not same:
-            # A formatter or another writer was faster: the lines are what the call wrote, not what stands there now.
-            found["confidence"] = "low"
-            found["limitations"].append("hook_payload_state_mismatch")  # type: ignore[attr-defined]
-        elif len(alive) > 1:
-            found["confidence"] = "medium"  # of start_line and end_line, which span more than the ranges
-    elif ranges:
-        found["limitations"].append("lines_deleted_only")  # type: ignore[attr-defined]
-    for each in ranges:
-        del each["lines"]
-    return found
+def _path(line: dict[str, object]) -> str | None:
+    given: dict[str, object] = line["tool_input"]  # type: ignore[assignment]
+    return next((path for path in map(absolute_path, map(given.get, PATH_FIELDS)) if path), None)

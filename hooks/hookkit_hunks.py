@@ -12,12 +12,12 @@ def ranges(response: dict[str, object]) -> list[dict[str, object]] | None:
     hunks, content = response.get("structuredPatch"), response.get("content")
     try:
         if isinstance(hunks, list) and hunks:
-            return [found for hunk in hunks for found in _hunk_ranges(hunk)]
+            return [found for hunk in hunks for found in hunk_ranges(hunk)]
     except (KeyError, TypeError, ValueError):  # hunks of a shape that we do not know
         return None
     if isinstance(content, str) and response.get("type") == "create":
         lines = split(content)
-        return [_range(1, lines, 0)] if lines else []
+        return [range_of(1, lines, 0)] if lines else []
     if isinstance(content, str) and response.get("type") == "update" and hunks == []:
         # No hunk: nothing changed, or nothing that the agent's own view of the file shows.
         before = response.get("originalFile")
@@ -25,6 +25,48 @@ def ranges(response: dict[str, object]) -> list[dict[str, object]] | None:
     before, after = response.get("original_file"), response.get("updated_file")
     if isinstance(before, str) and isinstance(after, str) and not response.get("error"):
         return _one_change(split(before), split(after))
+    return None
+
+
+def replaced(path: str, old: object, new: object) -> list[dict[str, object]] | None:
+    """The changed range of a file in which `old` was replaced by `new` at one place; None where the file as it is now
+    does not tell which: `new` does not stand in it, or more than once."""
+    now = on_disk(path)
+    if not isinstance(old, str) or not isinstance(new, str) or now is None or not new:
+        return None
+    text = "\n".join(now)
+    if text.count(new) != 1:
+        return None
+    at = text.index(new)
+    first = text.count("\n", 0, at)
+    last = text.count("\n", 0, at + len(new.removesuffix("\n")))
+    after = now[first : last + 1]
+    whole = "\n".join(after)
+    start = at - len("\n".join(now[:first])) - (1 if first else 0)
+    before = whole[:start] + old.removesuffix("\n") + whole[start + len(new.removesuffix("\n")) :]
+    return [{**each, "start_line": first + each["start_line"], "end_line": first + each["end_line"]}  # type: ignore[operator]
+            for each in _one_change(split(before), after)]  # fmt: skip
+
+
+def unified(diff: str) -> list[dict[str, object]] | None:
+    """The changed ranges in a unified diff of one file, each with its "lines"; None when it is none."""
+    found: list[dict[str, object]] = []
+    hunk: dict[str, object] | None = None
+    lines: list[str] = []
+    try:
+        for line in [*diff.split("\n"), "@@"]:
+            if line.startswith("@@"):
+                if hunk is not None:
+                    found += hunk_ranges(hunk)
+                if line == "@@":
+                    return found
+                start = line.split(" ")[2].removeprefix("+").partition(",")[0]
+                lines = []
+                hunk = {"newStart": int(start), "lines": lines}
+            elif hunk is not None and line[:1] in (" ", "+", "-", "\\") and line:
+                lines.append(line)
+    except (IndexError, TypeError, ValueError):
+        return None
     return None
 
 
@@ -39,7 +81,8 @@ def digest(lines: list[str]) -> str:
     return "sha256:" + sha256("\n".join(lines))
 
 
-def _range(start: int, lines: list[str], removed: int) -> dict[str, object]:
+def range_of(start: int, lines: list[str], removed: int) -> dict[str, object]:
+    """A changed range of a file after the call: where `lines` stand now, of which `removed` took the place."""
     if not lines:  # between two lines: the one before stands for the place
         at = max(start - 1, 1)
         return {"start_line": at, "end_line": at, "change_type": "deletion", "deleted_lines": removed, "lines": []}
@@ -50,7 +93,7 @@ def _range(start: int, lines: list[str], removed: int) -> dict[str, object]:
     return found
 
 
-def _hunk_ranges(hunk: dict[str, object]) -> list[dict[str, object]]:
+def hunk_ranges(hunk: dict[str, object]) -> list[dict[str, object]]:
     """The runs of added and removed lines of one unified-diff hunk; raises when the hunk has another shape."""
     start, lines = hunk["newStart"], hunk["lines"]
     if type(start) is not int or not 0 <= start < 1 << 31 or not isinstance(lines, list):
@@ -64,7 +107,7 @@ def _hunk_ranges(hunk: dict[str, object]) -> list[dict[str, object]]:
             removed += 1
         elif mark == " ":
             if added or removed:
-                found.append(_range(at, added, removed))
+                found.append(range_of(at, added, removed))
             at += len(added) + 1
             added, removed = [], 0
         elif mark != "\\":
@@ -81,7 +124,7 @@ def _one_change(before: list[str], after: list[str]) -> list[dict[str, object]]:
     limit = shorter - head
     tail = next((i for i in range(limit) if before[-1 - i] != after[-1 - i]), limit)
     added, removed = after[head : len(after) - tail], len(before) - tail - head
-    return [_range(head + 1, added, removed)] if added or removed else []
+    return [range_of(head + 1, added, removed)] if added or removed else []
 
 
 def texts(path: str, response: dict[str, object], alive: list[dict[str, object]]) -> tuple[list[list[str]], bool]:
@@ -89,7 +132,7 @@ def texts(path: str, response: dict[str, object], alive: list[dict[str, object]]
 
     The agent shows the tabs that a line begins with as two spaces each: the hunks alone do not tell what was written.
     """
-    now = _on_disk(path)
+    now = on_disk(path)
     for after in (_written(response), now):
         lines = after and [after[each["start_line"] - 1 : each["end_line"]] for each in alive]  # type: ignore[index, misc, operator]
         if lines and all(_shows(its, each["lines"]) for its, each in zip(lines, alive, strict=True)):  # type: ignore[arg-type]
@@ -120,7 +163,7 @@ def _written(response: dict[str, object]) -> list[str] | None:
     return split(before.replace(old, new, -1 if response.get("replaceAll") is True else 1) if old else new)
 
 
-def _on_disk(path: str) -> list[str] | None:
+def on_disk(path: str) -> list[str] | None:
     """The file's lines, [] when it is gone; None, and the agent's word counts, when it is large or unreadable."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

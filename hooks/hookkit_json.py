@@ -21,11 +21,16 @@ try:
             return None
 
     _scan = _json.make_scanner(_Settings)  # type: ignore[arg-type]
-    _encoders = {
-        escape: _json.make_encoder(None, None, encode, None, ":", ",", False, False, False)  # type: ignore[arg-type]
-        for escape, encode in ((False, _json.encode_basestring), (True, _json.encode_basestring_ascii))
-    }
-    if _scan('{"a": [1, "b"]}', 0) != ({"a": [1, "b"]}, 15) or "".join(_encoders[False]({"a": [1]}, 0)) != '{"a":[1]}':
+    _strings = {False: _json.encode_basestring, True: _json.encode_basestring_ascii}
+
+    def _encode(value: object, escape: bool, ordered: bool) -> str:
+        encoder = _json.make_encoder(None, None, _strings[escape], None, ":", ",", ordered, False, False)  # type: ignore[arg-type]
+        return "".join(encoder(value, 0))
+
+    if (
+        _scan('{"a": [1, "b"]}', 0) != ({"a": [1, "b"]}, 15)
+        or _encode({"b": [1], "a": 0}, False, True) != '{"a":0,"b":[1]}'
+    ):
         raise ImportError
 except (ImportError, AttributeError, TypeError, ValueError, StopIteration):
     _json = None  # type: ignore[assignment]
@@ -62,13 +67,13 @@ def string_at(text: str) -> str | None:
         return None
 
 
-def dumps(value: object, escape: bool = False) -> str:
-    """Compact JSON. ValueError for NaN and Infinity. `escape` writes ASCII only."""
+def dumps(value: object, escape: bool = False, ordered: bool = False) -> str:
+    """Compact JSON. ValueError for NaN and Infinity. `escape` writes ASCII only; `ordered` sorts the keys."""
     if _json is None:
         import json
 
-        return json.dumps(value, ensure_ascii=escape, separators=(",", ":"), allow_nan=False)
-    return "".join(_encoders[escape](value, 0))
+        return json.dumps(value, ensure_ascii=escape, separators=(",", ":"), allow_nan=False, sort_keys=ordered)
+    return _encode(value, escape, ordered)
 
 
 def decode(raw: bytes) -> str:

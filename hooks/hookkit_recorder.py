@@ -3,12 +3,15 @@
 Shared by all agents; what differs is in the agent's own module (`hookkit_<agent>_events`), which offers
 
     AGENT                                  the agent's name
-    ROLES                                  event name -> role
+    role(event, payload)                   what the event means, a key of EVENTS; None for one that is not ours
+    LINES                                  where lines go: transcript (else worktree), worktree (else state), or state
     caller(payload, environment)           the agent that really called
     start_folder(payload, environment)     the folder the session belongs to
     call_folders(payload)                  paths that this call is about, the closest first
-    transcript(payload, session)           the transcript that takes the line, or None
+    session(environment)                   the session's id where the payload does not tell, or None
+    transcript(payload, session)           the session's transcript, or None
     data(role, payload, foreign)           what goes into the line's data; foreign: another agent called
+    translate(payload)                     optional: the payload in the words that are read here
 
 Nothing here may fail loudly: a hook is invisible. Standard library only.
 """
@@ -22,12 +25,33 @@ from hookkit_git import Worktree, find_worktree, make_folder
 from hookkit_line import encode
 from hookkit_tree import capture, state
 
+NESTED = "agents"  # the folder of the sidecars that are named by a subagent
 STDIN_WAIT = 1.0  # seconds without a byte after which a payload counts as complete
 STDIN_BUDGET = 4.0  # seconds for the whole payload
 STDIN_LIMIT = 64 << 20  # bytes kept of a payload
-PATH_LIMIT = 4096  # bytes; the system takes no longer one
 WITH_TREE = {"session_start", "prompt", "tool_pre", "tool_post", "tool_failure", "turn_end", "turn_failure"}
 INGEST_AFTER = {"turn_end", "turn_failure", "session_end"}
+INSIDE = {"tool_pre", "tool_post", "tool_failure", "subagent_start", "subagent_stop"}  # what a subagent's events can be
+# Role -> the event of a hook line, whatever the agent calls it.
+EVENTS = {
+    "session_start": "SessionStart",
+    "prompt": "UserPromptSubmit",
+    "tool_pre": "PreToolUse",
+    "tool_post": "PostToolUse",
+    "tool_failure": "PostToolUseFailure",
+    "subagent_start": "SubagentStart",
+    "subagent_stop": "SubagentStop",
+    "compact_pre": "PreCompact",
+    "compact_post": "PostCompact",
+    "turn_end": "Stop",
+    "turn_failure": "StopFailure",
+    "session_end": "SessionEnd",
+}
+# Fields that are looked for in a payload that is no JSON.
+_SAVED = (
+    "session_id", "conversation_id", "transcript_path", "cwd", "hook_event_name", "tool_name", "tool_use_id",
+    "prompt_id", "generation_id", "agent_id",
+)  # fmt: skip
 _ID = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
@@ -39,13 +63,17 @@ if TYPE_CHECKING:
         """What an agent's module offers."""
 
         AGENT: str
-        ROLES: dict[str, str]
+        LINES: str
+
+        def role(self, event: str, payload: dict[str, object]) -> str | None: ...
 
         def caller(self, payload: dict[str, object], environment: "os._Environ[str]") -> str: ...
 
         def start_folder(self, payload: dict[str, object], environment: "os._Environ[str]") -> str | None: ...
 
         def call_folders(self, payload: dict[str, object]) -> list[str]: ...
+
+        def session(self, environment: "os._Environ[str]") -> object: ...
 
         def transcript(self, payload: dict[str, object], session: str) -> str | None: ...
 
@@ -59,17 +87,22 @@ def record(agent: "Agent") -> None:
         _read_stdin(0)  # an agent that finds the pipe closed could report it
         return
     payload, limitations = _payload(_read_stdin(STDIN_LIMIT))
+    payload = getattr(agent, "translate", dict)(payload)
     caller = agent.caller(payload, environment)
     session = session_id(payload.get("session_id"))
     if session is None and caller == agent.AGENT:
-        session = session_id(environment.get("CLAUDE_CODE_SESSION_ID"))
+        session = session_id(agent.session(environment))
         limitations = limitations or ["payload_unreadable"]
     event = payload.get("hook_event_name")
-    role = agent.ROLES.get(event) if isinstance(event, str) else None
+    role = agent.role(event, payload) if isinstance(event, str) else None
     if session is None or (role is None and isinstance(event, str) and not limitations):
         return  # nobody's, or an event we did not ask for
     if role is None and not limitations:
         limitations.append("payload_unreadable")
+    # Some agents name the subagent for the session: which session that is of, the transcript tells. Its turns are none.
+    nested = payload.get("agent_id") == session
+    if nested and role in EVENTS and role not in INSIDE:
+        return
     start = _start_folder(agent, payload)
     home = find_worktree(start) if start else None
     worktree = next(filter(None, map(find_worktree, agent.call_folders(payload))), home)
@@ -86,6 +119,8 @@ def record(agent: "Agent") -> None:
             if created:
                 _remember(runtime, worktree.root)
     data = {"session_id": session, "agent": caller, **agent.data(role, payload, caller != agent.AGENT)}
+    if role and event != EVENTS[role]:
+        data["agent_event"] = event
     if role in ("turn_end", "turn_failure"):
         data["git"] = state(worktree, trail) if trail else {}  # type: ignore[arg-type]
     if trail:
@@ -96,25 +131,23 @@ def record(agent: "Agent") -> None:
     if limitations or role in ("tool_post", "tool_failure"):
         data["limitations"] = list(dict.fromkeys(limitations))
     transcript = agent.transcript(payload, session) if caller == agent.AGENT else None
-    line = encode(event if role else "Unknown", data)  # type: ignore[arg-type]
-    _append(transcript, line) or _append_sidecar(home, caller, session, line, runtime)  # type: ignore[func-returns-value]
-    if transcript and role in INGEST_AFTER:
-        _spawn_ingest(runtime, transcript, home, caller)
+    line = encode(EVENTS[role] if role else "Unknown", data)
+    if not (transcript and agent.LINES == "transcript" and _append(transcript, line)):
+        _append_sidecar(
+            None if agent.LINES == "state" else home,
+            caller,
+            f"{NESTED}/{session}" if nested else session,
+            line,
+            runtime,
+        )
+    if role in INGEST_AFTER:
+        _spawn_ingest(runtime, [transcript] if transcript else ["--session", session], home, caller)
 
 
 def session_id(value: object) -> str | None:
     """`value` when it can be trusted as a file name, else None."""
     good = isinstance(value, str) and 0 < len(value) <= 128 and value[0] not in ".-" and not set(value) - _ID
     return value if good else None  # type: ignore[return-value]
-
-
-def absolute_path(value: object) -> str | None:
-    """`value` when it is an absolute path that the system could have, else None."""
-    try:
-        good = isinstance(value, str) and os.path.isabs(value) and "\0" not in value
-        return value if good and len(os.fsencode(value)) < PATH_LIMIT else None  # type: ignore[arg-type, return-value]
-    except UnicodeEncodeError:  # a lone surrogate
-        return None
 
 
 def _start_folder(agent: "Agent", payload: dict[str, object]) -> str | None:
@@ -163,7 +196,7 @@ def _payload(raw: bytes) -> tuple[dict[str, object], list[str]]:
     except ValueError:
         pass
     saved: dict[str, object] = {}
-    for field in ("session_id", "transcript_path", "cwd", "hook_event_name", "tool_name", "tool_use_id", "prompt_id"):
+    for field in _SAVED:
         value = _string_after(text[:65536], f'"{field}"')
         if value is not None:
             saved[field] = value
@@ -206,10 +239,8 @@ def _remember(runtime: dict[str, object], root: str) -> None:
         pass
 
 
-def _append(path: str | None, line: bytes) -> bool:
+def _append(path: str, line: bytes) -> bool:
     """Append to an existing transcript; False when that is not possible."""
-    if path is None:
-        return False
     try:
         _write(path, line, 0)
         return True
@@ -241,7 +272,8 @@ def _append_sidecar(
     worktree: Worktree | None, agent: str, session: str, line: bytes, runtime: dict[str, object]
 ) -> None:
     """Append to the session's sidecar: in the worktree, else in the user's state folder."""
-    names, file_name = [agent, "hooks"], session + ".jsonl"
+    names = [agent, "hooks", *session.split("/")]
+    file_name = names.pop() + ".jsonl"
     try:
         if worktree:
             _append_below(worktree.root, [".opentraces", *names], file_name, line, worktree.git_dir)
@@ -297,12 +329,12 @@ def _unlink(path: str, folder: int | None) -> None:
         return
 
 
-def _spawn_ingest(runtime: dict[str, object], transcript: str, worktree: Worktree | None, agent: str) -> None:
-    """Start the ingest, detached: own session, null streams, nothing inherited, not our child for long."""
+def _spawn_ingest(runtime: dict[str, object], which: list[str], worktree: Worktree | None, agent: str) -> None:
+    """Start the ingest of a session, detached: own session, null streams, nothing inherited, not our child for long."""
     command = runtime.get("ingest")
     if not (isinstance(command, list) and command and all(isinstance(word, str) for word in command)):
         return
-    command = [*command, "_ingest-session", transcript, "--agent", agent]
+    command = [*command, "_ingest-session", *which, "--agent", agent]
     if worktree:
         command += ["--project", worktree.root]
     environment = dict(os.environ)

@@ -17,7 +17,7 @@ def home() -> Path:
 
 
 def state() -> Path:
-    """The state folder: locks, install records, sidecars of sessions outside any worktree, the list of worktrees."""
+    """The state folder: locks, install records, sidecars that belong in no worktree, the list of worktrees."""
     if os.environ.get("HOOKKIT_HOME"):
         return home() / "state"
     return Path(platformdirs.user_state_dir("hookkit", appauthor=False)).absolute()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hookkit.capture.settle import has_final_message, settle
+from hookkit.capture.claude_code.final import has_final_message
+from hookkit.capture.settle import settle
 
 from .support import Transcript, hook, write
 
@@ -27,7 +28,7 @@ class Clock:
             self.events.pop(moment)()
 
     def run(self, path: Path) -> bool:
-        return settle(path, clock=self, sleep=self.sleep)
+        return settle(path, is_final=has_final_message, clock=self, sleep=self.sleep)
 
 
 @pytest.fixture

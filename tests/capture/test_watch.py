@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from hookkit import paths
+from hookkit import agents, paths
 from hookkit.agents import claude_code
 from hookkit.capture import registry, watch
 from hookkit.capture.claude_code.parser import encoded
 from hookkit.capture.ingest import ingest_session
+from hookkit.capture.registry import get_parser
 from tests.capture.support import SESSION, Transcript
 
 OLD = time.time() - 3600
@@ -36,7 +37,7 @@ def enlist(root: Path) -> None:
 
 def transcript(project: Path, session: str = SESSION, age: float = 3600) -> Path:
     """A finished session of the project that nobody reported, last written to so many seconds ago."""
-    path = watch.session_dir("claude-code") / encoded(project) / f"{session}.jsonl"
+    path = get_parser("claude-code").storage() / encoded(project) / f"{session}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(Transcript().turn().text())
     touch(path, age)
@@ -61,9 +62,9 @@ def scans(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_the_session_folder_is_that_of_the_agents_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert watch.session_dir("claude-code") == claude_code.CONTRACT.transcripts(os.environ)
+    assert get_parser("claude-code").storage() == claude_code.CONTRACT.transcripts(os.environ)
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(tmp_path / "moved"))
-    assert watch.session_dir("claude-code") == tmp_path / "moved" / "projects"
+    assert get_parser("claude-code").storage() == tmp_path / "moved" / "projects"
 
 
 def test_an_active_tick_scans_the_project_and_a_quiet_one_does_not(project: Path, scans: list[Path]) -> None:
@@ -213,6 +214,7 @@ def test_every_agent_with_a_parser_is_watched(
 ) -> None:
     path = transcript(project)
     monkeypatch.setattr(watch, "discover_project_sessions", lambda root: iter([("another-agent", path)]))
+    monkeypatch.setattr(watch, "get_parser", lambda name: get_parser("claude-code"))
     watch.run_once(project)
     assert scans == [project]
-    assert registry.get_parsers().keys() == {"claude-code"}
+    assert registry.get_parsers().keys() == set(agents.AGENTS)

@@ -17,6 +17,7 @@ import pytest
 from hookkit import cli, paths
 from hookkit.capture import watch
 from hookkit.capture.claude_code.parser import encoded
+from hookkit.capture.registry import get_parser
 from tests.capture.support import SESSION, Transcript
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "watch.schema.json").read_text())
@@ -31,7 +32,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def unreported(project: Path) -> Path:
-    path = watch.session_dir("claude-code") / encoded(project) / f"{SESSION}.jsonl"
+    path = get_parser("claude-code").storage() / encoded(project) / f"{SESSION}.jsonl"
     path.parent.mkdir(parents=True)
     path.write_text(Transcript().turn().text())
     os.utime(path, (time.time() - 600,) * 2)

@@ -76,10 +76,10 @@ def test_a_foreign_call_without_an_id_of_its_own_is_not_given_to_the_session_aro
     assert not rig.lines()
 
 
-def test_a_foreign_turn_end_starts_no_ingest(rig: Rig) -> None:
-    of_the_foreign_one = rig.record_ingest("first.json")
+def test_a_foreign_turn_end_starts_the_ingest_of_that_agents_session_and_of_no_file_that_it_names(rig: Rig) -> None:
+    report = rig.record_ingest()
     rig.fire("Stop", env={**NO_CLAUDE, **COPILOT}, **{**TIMED, "transcript_path": str(rig.transcript)})
-    of_claude = rig.record_ingest("second.json")
-    rig.fire("Stop")
-    wait_for(of_claude.exists)
-    assert not of_the_foreign_one.exists()
+    wait_for(report.exists)
+    arguments = json.loads(report.read_text())["arguments"]
+    assert arguments[:5] == ["_ingest-session", "--session", SESSION, "--agent", "copilot-cli"]
+    assert str(rig.transcript) not in arguments

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hookkit.agents.claude_code import CONTRACT
+from hookkit.agents import AGENTS
+from hookkit.agents.contract import ExtensionWiring
 
 from .rig import EVENTS, FIELDS, INTERPRETER, ROOT, Rig, expected_tree, git
 
@@ -37,8 +38,11 @@ def test_the_tests_know_every_event_of_the_contract() -> None:
     assert len(EVENTS) == 12
 
 
-def test_the_contract_lists_every_script(tmp_path: Path) -> None:
-    assert sorted(CONTRACT.hook_files) == sorted(path.name for path in (ROOT / "hooks").glob("*.py"))
+def test_every_file_of_the_hooks_is_installed_by_some_agent() -> None:
+    """And nothing that an agent names is missing."""
+    named = {name for contract in AGENTS.values() for name in contract.hook_files}
+    named |= {c.wiring.template for c in AGENTS.values() if isinstance(c.wiring, ExtensionWiring)}
+    assert named == {path.name for path in (ROOT / "hooks").iterdir() if path.is_file()} - {"__init__.py"}
 
 
 @pytest.mark.parametrize("event", EVENTS)

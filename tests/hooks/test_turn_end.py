@@ -94,13 +94,13 @@ def test_an_ingest_that_cannot_be_started_is_no_ones_concern(rig: Rig, ingest: o
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "relative.jsonl", 7, f"/projects/x/../x/{SESSION}.jsonl", None])
-def test_only_the_sessions_own_transcript_is_ingested(rig: Rig, path: object) -> None:
+def test_a_path_that_is_not_the_sessions_own_transcript_is_never_passed_on(rig: Rig, path: object) -> None:
     report = rig.record_ingest()
     rig.fire("Stop", transcript_path=path)
-    last = rig.record_ingest("last.json")
-    rig.fire("Stop")
-    _report(last)
-    assert not report.exists()
+    project = str(rig.project.resolve())
+    assert _report(report)["arguments"] == [
+        "_ingest-session", "--session", SESSION, "--agent", "claude-code", "--project", project
+    ]  # fmt: skip
 
 
 def test_a_moved_home_is_passed_on(rig: Rig) -> None:

@@ -1,16 +1,66 @@
-"""The agents hookkit knows."""
+"""The agents hookkit knows: its own, and those of other packages.
+
+A package adds an agent with an entry point of the group ``hookkit.agents`` whose value is an ``AgentContract``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterator, Mapping
+from functools import cache
 
-from hookkit.agents import claude_code
 from hookkit.agents.contract import AgentContract
 from hookkit.errors import UsageError
 
-AGENTS: Mapping[str, AgentContract] = {
-    "claude-code": claude_code.CONTRACT,
+GROUP = "hookkit.agents"
+# Agent -> the module of its contract, imported on first use: most commands are about one agent, or none.
+_BUILT_IN = {
+    "claude-code": "claude_code",
+    "codex-cli": "codex_cli",
+    "pi": "pi",
+    "gemini-cli": "gemini_cli",
+    "copilot-cli": "copilot_cli",
+    "qwen-code": "qwen_code",
+    "cursor": "cursor",
 }
+
+
+class _Agents(Mapping[str, AgentContract]):
+    """Name -> contract. Those of other packages come last and cannot take the place of a built-in one."""
+
+    def __getitem__(self, name: str) -> AgentContract:
+        if name in _BUILT_IN:
+            contract = importlib.import_module(f"hookkit.agents.{_BUILT_IN[name]}").CONTRACT
+        else:
+            contract = _foreign()[name]
+        assert isinstance(contract, AgentContract)
+        return contract
+
+    def __iter__(self) -> Iterator[str]:
+        yield from _BUILT_IN
+        yield from _foreign()
+
+    def __len__(self) -> int:
+        return len(_BUILT_IN) + len(_foreign())
+
+
+@cache
+def _foreign() -> Mapping[str, AgentContract]:
+    """The contracts of other packages. One that cannot be loaded is left out: it must not disturb the others."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, AgentContract] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            contract = point.load()
+        except Exception:
+            continue
+        if isinstance(contract, AgentContract) and contract.name not in _BUILT_IN:
+            found.setdefault(contract.name, contract)
+    return found
+
+
+AGENTS: Mapping[str, AgentContract] = _Agents()
 
 
 def get(name: str) -> AgentContract:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hookkit.agents.contract import AgentContract, Evidence, HookEvent
-from hookkit.agents.shell import brings_back
+from hookkit.agents.contract import AgentContract, Evidence, HookEvent, Resuming, SettingsWiring, Switch, home_of
+from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back
 
 _MANAGED = Path("/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code")
 
@@ -27,7 +27,7 @@ _READERS = frozenset(
 def config_home(env: Mapping[str, str]) -> Path:
     """``$CLAUDE_CONFIG_DIR`` moves everything that is otherwise in ``~/.claude``."""
     moved = env.get("CLAUDE_CONFIG_DIR")
-    return Path(moved) if moved else Path(env.get("HOME") or Path.home()) / ".claude"
+    return Path(moved) if moved else home_of(env) / ".claude"
 
 
 def _user(env: Mapping[str, str], _project: Path) -> Path:
@@ -63,16 +63,7 @@ CONTRACT = AgentContract(
     title="Claude Code",
     program="claude",
     hook_entry="hookkit_claude_code.py",
-    hook_files=(
-        "hookkit_claude_code.py",
-        "hookkit_claude_events.py",
-        "hookkit_git.py",
-        "hookkit_hunks.py",
-        "hookkit_json.py",
-        "hookkit_line.py",
-        "hookkit_recorder.py",
-        "hookkit_tree.py",
-    ),
+    hook_files=("hookkit_claude_code.py", "hookkit_claude_events.py", *SHARED_HOOK_FILES),
     # A configured SessionEnd timeout raises the 1.5 s that Claude gives all SessionEnd hooks together.
     events=(
         HookEvent("SessionStart", "session_start", 10),
@@ -88,13 +79,13 @@ CONTRACT = AgentContract(
         HookEvent("StopFailure", "turn_failure", 10),
         HookEvent("SessionEnd", "session_end", 5),
     ),
-    timeout_unit="s",
+    wiring=SettingsWiring(
+        places={"user": _user, "project": _project, "local": _local},
+        schema="claude-settings",
+        managed=(_MANAGED / "managed-settings.json", _MANAGED / "managed-settings.d"),
+        switches=(Switch(("disableAllHooks",), True),),
+    ),
     config_home=config_home,
-    settings={"user": _user, "project": _project, "local": _local},
-    envelope="claude-settings",
-    comments=False,
-    managed=(_MANAGED / "managed-settings.json", _MANAGED / "managed-settings.d"),
-    session_field="session_id",
     turn_field="prompt_id",
     call_field="tool_use_id",
     trust="The folder's trust dialog, in the interactive program only; hooks need no review of their own.",
@@ -104,5 +95,7 @@ CONTRACT = AgentContract(
     brings_back=lambda _tool, given: brings_back(given.get("command")),
     transcripts=_transcripts,
     parser="hookkit.capture.claude_code.parser:ClaudeCodeParser",
+    resuming=Resuming(lambda session: ["--resume", session], at_step="hookkit.capture.claude_code.cut:cut"),
+    skills=lambda env: config_home(env) / "skills",
     evidence=Evidence("run", "2.1.197", "2026-11-22"),
 )

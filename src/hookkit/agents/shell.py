@@ -15,3 +15,23 @@ _BRINGS_BACK = re.compile(
 def brings_back(command: object) -> bool:
     """Whether a command may bring content back that was written before, by whomever."""
     return isinstance(command, str) and _BRINGS_BACK.search(command) is not None
+
+
+_BACKGROUND = re.compile(r"(?<![&>|\\])&(?![&>])")
+
+
+def starts_background(command: object) -> bool:
+    """Whether a command starts something that may go on after it: an ``&`` that is no ``&&``, ``>&`` or ``&>``."""
+    return isinstance(command, str) and _BACKGROUND.search(command) is not None
+
+
+# What the hooks of every agent need beside their own entry.
+SHARED_HOOK_FILES = (
+    "hookkit_git.py",
+    "hookkit_hunks.py",
+    "hookkit_json.py",
+    "hookkit_line.py",
+    "hookkit_payload.py",
+    "hookkit_recorder.py",
+    "hookkit_tree.py",
+)

@@ -37,6 +37,7 @@ def build(
     head["outcome"] |= _outcome(assembly, complete)
     metadata: dict[str, Any] = {
         "project": hooks.first[1] if hooks.first else project or assembly.cwd,
+        "cwd": assembly.cwd,
         "hook_pre_tool_use": Pieces({call_id: row.text for call_id, row in hooks.pre.items()}),
         "hook_post_tool_use": Pieces(post),
         "hook_stop": Pieces([row.text for event, row in events if event in _STOP]),

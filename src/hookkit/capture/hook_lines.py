@@ -3,6 +3,9 @@
 Lines come from the transcript and from sidecars, in any order, and a hook that is registered twice writes a call
 twice. What is kept depends on the lines alone: of two lines about the same moment of the same call the one with a
 trail wins, then the earlier one.
+
+Two kinds of lines can only be judged once all are there, and wait in ``HookIndex.whole`` until then: those of calls
+whose id the transcript does not know, and those that another agent's hooks wrote because the agent runs these too.
 """
 
 from __future__ import annotations
@@ -10,10 +13,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+from hookkit.capture.calls import Keyed, Loose, assign
 from hookkit.capture.record import canonical
 from hookkit.capture.values import count, micros, widen
 
@@ -23,6 +28,7 @@ _POST_KEYS = ("file_path", "start_line", "end_line", "content_hash", "confidence
 _OURS = ("ranges", "duration_ms", "error", "is_interrupt")
 _POST = ("PostToolUse", "PostToolUseFailure")
 _SAME_EVENT = 2_000_000  # microseconds; hooks of one event run at the same time
+_FOREIGN = "foreign_caller"
 _OF_THE_MOMENT = frozenset({"timestamp", "trail", "git", "limitations"})
 
 
@@ -47,9 +53,11 @@ class HookIndex:
     durations: tool call id -> milliseconds.
     """
 
-    def __init__(self, agent: str, session_id: str) -> None:
+    def __init__(self, agent: str, session_id: str, *, named: bool = True) -> None:
+        """named: the hooks' call ids are those of the transcript."""
         self.agent = agent
         self.session_id = session_id
+        self.named = named
         self.pre: dict[str, Row] = {}
         self.post: dict[str, Row] = {}
         self._events: list[tuple[str, Row]] = []  # all other boundaries, doubles included
@@ -57,10 +65,12 @@ class HookIndex:
         self.durations: dict[str, int] = {}
         self.cut: dict[str, None] = {}  # calls whose tool_input still has cut strings
         self.agents: dict[str, str] = {}  # tool call id -> agent id
+        self.inside: set[str] = set()  # subagents, whose ids some agents give for the session's
         self.first: list[Any] = []  # [us, worktree root, head or None] of the earliest line with a trail
         self.span: list[Any] = []
         self.counts: Counter[str] = Counter()
         self._known: set[bytes] = set()
+        self._later: dict[bytes, None] = {}  # lines that only ``whole`` can place
 
     def add(self, line: Mapping[str, Any], *, owned: bool) -> str | None:
         """Take in one line; gives the id of the call whose entry or duration changed.
@@ -73,16 +83,80 @@ class HookIndex:
             self.counts["malformed_hook_lines"] += 1
             return None
         session = data.get("session_id")
-        if session != self.session_id and not (session is None and owned):
+        if session != self.session_id and session not in self.inside and not (session is None and owned):
             self.counts["hook_lines_of_other_sessions"] += 1
             return None
         if data.get("agent", self.agent) != self.agent:
             self.counts["hook_lines_of_foreign_callers"] += 1
             return None
-        if event == "PreToolUse" or event in _POST:
+        of_call = event == "PreToolUse" or event in _POST
+        if session in self.inside and "agent_id" not in data:  # to its hooks, a subagent is a session of its own
+            if not of_call:
+                return None
+            data = {**data, "agent_id": session, "call_key": f"{session} {data.get('call_key', '')}"}
+        if _FOREIGN in _names(data.get("limitations")) or (of_call and self._is_loose(data)):
+            self._later[canonical([moment, event, stamp, data])] = None
+            self._trail(data, moment)
+            self.span = widen(self.span, moment, stamp)
+            return None
+        if of_call:
             return self._add_call(event, data, stamp, moment)
+        if event == "SubagentStart" and isinstance(data.get("agent_id"), str):
+            self.inside.add(data["agent_id"])
         self._add_event(event, data, stamp, moment)
         return None
+
+    def _is_loose(self, data: Mapping[str, Any]) -> bool:
+        return isinstance(data.get("call_key"), str) or not (self.named or data.get("tool_call_id") is None)
+
+    def whole(self, calls: Callable[[], Iterable[Keyed]]) -> HookIndex:
+        """The index with every line in its place. calls: those of the transcript, asked for only where it matters."""
+        if not self._later:
+            return self
+        found = copy(self)
+        found.pre, found.post, found._events = dict(self.pre), dict(self.post), list(self._events)
+        found.durations, found.cut, found.agents = dict(self.durations), dict(self.cut), dict(self.agents)
+        found.counts, found._known, found._once = Counter(self.counts), set(self._known), None
+        lines = sorted(json.loads(line) for line in self._later)
+        own = [moment for moment, *_, data in lines if _FOREIGN not in _names(data.get("limitations"))]
+        own += [row.us for row in (*self.pre.values(), *self.post.values(), *(row for _, row in self._events))]
+        since = min(own) - _SAME_EVENT if own else None
+        kept = []
+        for line in lines:
+            if since is not None and line[0] >= since and _FOREIGN in _names(line[3].get("limitations")):
+                found.counts["double_loaded_hook_lines"] += 1  # the agent's own hooks tell the same
+            else:
+                kept.append(line)
+        found._place(kept, calls())
+        return found
+
+    def _place(self, lines: list[tuple[int, str, str, dict[str, Any]]], calls: Iterable[Keyed]) -> None:
+        loose: list[tuple[Loose, tuple[str, str, dict[str, Any]] | None]] = [
+            (Loose(row.us, event, "", ""), None) for event, row in self._events
+        ]
+        for moment, event, stamp, data in lines:
+            if event != "PreToolUse" and event not in _POST:
+                self._add_event(event, data, stamp, moment)
+                loose.append((Loose(moment, event, "", ""), None))
+            elif not self._is_loose(data):
+                self._add_call(event, data, stamp, moment)
+            else:
+                key, hook_id = str(data.get("call_key", "")), str(data.get("tool_call_id", ""))
+                agent, sent = data.get("agent_id"), micros(data.get("sent_at"))
+                agent = agent if isinstance(agent, str) else ""
+                loose.append((Loose(moment, event, key, hook_id, agent, sent), (event, stamp, data)))
+        loose.sort(key=lambda one: one[0].us)
+        for (line, rest), call_id in zip(loose, assign([line for line, _ in loose], calls), strict=True):
+            if rest is not None:
+                event, stamp, data = rest
+                self._add_call(event, {**data, "tool_call_id": call_id}, stamp, line.us)
+
+    def roots(self) -> set[str]:
+        """The worktrees that tree ids are of."""
+        rows = (*self.pre.values(), *self.post.values())
+        trails = (json.loads(line)[3].get("trail") for line in self._later)
+        later = {trail.get("worktree_root") for trail in trails if isinstance(trail, dict)}
+        return {root for root in (*later, *(row.root for row in rows)) if isinstance(root, str) and root}
 
     def _add_call(self, event: str, data: Mapping[str, Any], stamp: str, moment: int) -> str | None:
         call_id = data.get("tool_call_id", data.get("tool_use_id"))
@@ -184,11 +258,13 @@ class HookIndex:
             "durations": self.durations,
             "cut": list(self.cut),
             "agents": self.agents,
+            "inside": sorted(self.inside),
             "first": self.first,
             "span": self.span,
             "counts": self.counts,
+            "later": len(self._later),
         }
-        return state, [row.text for row in rows]
+        return state, [*(row.text for row in rows), *self._later]
 
     def load(self, state: Mapping[str, Any], texts: list[bytes]) -> None:
         """Go on from what ``dump`` gave."""
@@ -201,9 +277,11 @@ class HookIndex:
         self.durations = state["durations"]
         self.cut = dict.fromkeys(state["cut"])
         self.agents = state["agents"]
+        self.inside = set(state["inside"])
         self.first = state["first"]
         self.span = state["span"]
         self.counts = Counter(state["counts"])
+        self._later = {next(source): None for _ in range(state["later"])}
 
 
 def _by_time(event: tuple[str, Row]) -> tuple[int, bytes]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
@@ -23,9 +23,10 @@ from hookkit.capture.files import FileChangedError, OutOfOrderError
 from hookkit.capture.identity import is_session_id, trace_id
 from hookkit.capture.record import Record
 from hookkit.capture.registry import get_parser
-from hookkit.capture.session import FoldingParser, Session, worktree
+from hookkit.capture.session import Session, worktree
 from hookkit.capture.settle import settle
 from hookkit.capture.trail import follow
+from hookkit.capture.transcripts import TranscriptParser
 from hookkit.errors import HookkitError
 from hookkit.store.files import replace_file, trace_path
 from hookkit.store.index import Index
@@ -57,17 +58,19 @@ class Ingested:
 
 
 def ingest_session(
-    transcript: Path, project: Path | None = None, *, agent: str = "claude-code", wait: bool = False
+    transcript: Path | str, project: Path | None = None, *, agent: str = "claude-code", wait: bool = False
 ) -> Ingested:
     """Bring the trace of one session up to date.
 
-    transcript: need not exist; hook lines in sidecars are enough for a trace. project: the worktree the session
-    belongs to. wait: first wait until the agent has written all of the turn that just ended. Sessions below the
-    quality threshold are kept as well, see ``quality``. SessionError if the path names no session or its files cannot
-    be read, HookkitError if hookkit's own files cannot be written.
+    transcript: its path, or the session's id; need not exist, hook lines in sidecars are enough for a trace. project:
+    the worktree the session belongs to. wait: first wait until the agent has written all of the turn that just ended.
+    Sessions below the quality threshold are kept as well, see ``quality``. SessionError if the path names no session or
+    its files cannot be read, HookkitError if hookkit's own files cannot be written.
     """
-    parser = cast(FoldingParser, get_parser(agent))
-    transcript = transcript.absolute()
+    parser = get_parser(agent)
+    if isinstance(transcript, str):
+        transcript = parser.find_session(transcript if is_session_id(transcript) else "-")
+    transcript = parser.first(transcript.absolute())
     session_id = parser.session_id_from_path(transcript)
     if not is_session_id(session_id):
         raise SessionError(
@@ -93,7 +96,7 @@ def ingest_each(transcripts: Iterable[Path], project: Path | None = None, *, age
         try:
             yield ingest_session(transcript, project, agent=agent)
         except SessionError as error:
-            session_id = transcript.stem
+            session_id = get_parser(agent).session_id_from_path(transcript)
             yield Ingested(
                 "failed", trace_id(agent, session_id), session_id, agent, transcript.absolute(), error=error.message
             )
@@ -106,12 +109,12 @@ def ingest_project(project: Path) -> Iterator[Ingested]:
     root = worktree(str(project.absolute()))
     seen = set()
     for agent, transcript in discover_project_sessions(root):
-        seen.add((agent, transcript.stem))
+        seen.add((agent, get_parser(agent).session_id_from_path(transcript)))
         yield from ingest_each([transcript], root, agent=agent)
     for agent in agents.AGENTS:
         for sidecar in _sidecars(root, agent):
             if (agent, sidecar.stem) not in seen:
-                yield from ingest_each([_transcript_of(agent, sidecar.stem)], root, agent=agent)
+                yield from ingest_each([get_parser(agent).find_session(sidecar.stem)], root, agent=agent)
 
 
 def ingest_abandoned(project: Path, *, agent: str) -> Iterator[Ingested]:
@@ -120,8 +123,9 @@ def ingest_abandoned(project: Path, *, agent: str) -> Iterator[Ingested]:
     Only sessions that hooks wrote of, and only after some minutes of silence: a live one sees to itself.
     """
     for sidecar in _sidecars(project, agent):
-        transcript = _transcript_of(agent, sidecar.stem)
-        changed = max(_changed(transcript), _changed(sidecar))
+        parser = get_parser(agent)
+        transcript = parser.find_session(sidecar.stem)
+        changed = max(parser.changed(transcript) / 1e9, _changed(sidecar))
         if _changed(trace_path(trace_id(agent, sidecar.stem))) < changed < time.time() - _ABANDONED:
             yield from ingest_each([transcript], project, agent=agent)
 
@@ -130,8 +134,9 @@ def ingest_all() -> Iterator[Ingested]:
     """Bring every session up to date that an agent keeps on this machine or a known worktree has hook lines of."""
     seen = set()
     for agent in agents.AGENTS:
-        for transcript in get_parser(agent).discover_sessions(agents.get(agent).transcripts(os.environ)):
-            seen.add((agent, transcript.stem))
+        parser = get_parser(agent)
+        for transcript in parser.discover_sessions(agents.get(agent).transcripts(os.environ)):
+            seen.add((agent, parser.session_id_from_path(transcript)))
             yield from ingest_each([transcript], agent=agent)
     with contextlib.suppress(OSError):
         for line in dict.fromkeys((paths.state() / "worktrees").read_bytes().splitlines()):
@@ -145,7 +150,7 @@ def is_excluded(folder: Path) -> bool:
     return any(os.path.lexists(up / ".opentraces" / "excluded") for up in (folder, *folder.parents))
 
 
-def _in_turn(parser: FoldingParser, base: Ingested, project: Path | None, wait: bool) -> Ingested:
+def _in_turn(parser: TranscriptParser, base: Ingested, project: Path | None, wait: bool) -> Ingested:
     folder = paths.private_dir(state.folder())
     request = folder / f"{base.trace_id}.request"
     lock = FileLock(folder / f"{base.trace_id}.lock", mode=0o600)
@@ -161,15 +166,15 @@ def _in_turn(parser: FoldingParser, base: Ingested, project: Path | None, wait: 
             while request.exists():
                 request.unlink(missing_ok=True)
                 if wait:
-                    settle(base.transcript)
+                    settle(base.transcript, is_final=parser.is_final)
                 result = _ingest(parser, base, project)
         finally:
             lock.release()
     return result
 
 
-def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Ingested:
-    if not base.transcript.is_file() and _has_read_transcript(base.trace_id):
+def _ingest(parser: TranscriptParser, base: Ingested, project: Path | None) -> Ingested:
+    if not parser.exists(base.transcript) and _has_read_transcript(base.trace_id):
         return _with(base, "unchanged")
     try:
         session, lines = _read(parser, base, project)
@@ -188,7 +193,7 @@ def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Inge
     if root is not None and is_excluded(root):
         return _with(base, "excluded")
     summary = _store(record)
-    followed = follow(session.hooks, record, project or root)
+    followed = follow(session.placed, record, project or root)
     session.stored = state.stamp(base.trace_id) if followed else None  # None: there is something left to do
     with contextlib.suppress(OSError):  # without a state the next run reads everything again
         state.save(base.trace_id, *session.dump())
@@ -197,7 +202,7 @@ def _ingest(parser: FoldingParser, base: Ingested, project: Path | None) -> Inge
     return _with(base, "stored", lines=lines, summary=summary)
 
 
-def _read(parser: FoldingParser, base: Ingested, project: Path | None) -> tuple[Session, int]:
+def _read(parser: TranscriptParser, base: Ingested, project: Path | None) -> tuple[Session, int]:
     """The session, and how many of its lines are new."""
     resumed = _resumed(parser, base, project)
     if resumed is not None:
@@ -229,7 +234,7 @@ def _changed(path: Path) -> float:
         return 0.0
 
 
-def _resumed(parser: FoldingParser, base: Ingested, project: Path | None) -> Session | None:
+def _resumed(parser: TranscriptParser, base: Ingested, project: Path | None) -> Session | None:
     """The session as the last ingest left it; None if there is nothing to go on from."""
     saved = state.load(base.trace_id)
     if saved is None:
@@ -258,12 +263,6 @@ def _heal(root: Path) -> None:
         from hookkit.git import heal
 
         heal(root)
-
-
-def _transcript_of(agent: str, session_id: str) -> Path:
-    """The transcript of a session, wherever it was started; a path that stands for it if the agent kept none."""
-    folder = agents.get(agent).transcripts(os.environ)
-    return next(folder.glob(f"*/{session_id}.jsonl"), folder / "missing" / f"{session_id}.jsonl")
 
 
 def _with(base: Ingested, status: Status, lines: int = 0, summary: dict[str, Any] | None = None) -> Ingested:

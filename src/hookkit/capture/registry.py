@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import cast
 
 from hookkit import agents
-from hookkit.capture.base import ProjectSessionDiscoverer, SessionParser
+from hookkit.capture.transcripts import TranscriptParser
 
 
-def get_parser(name: str) -> SessionParser:
-    """A parser of the agent ``name``; UsageError if there is no such agent."""
+@cache
+def get_parser(name: str) -> TranscriptParser:
+    """The parser of the agent ``name``; UsageError if there is no such agent."""
     module, _, attribute = agents.get(name).parser.partition(":")
-    return cast(SessionParser, getattr(importlib.import_module(module), attribute)())
+    return cast(TranscriptParser, getattr(importlib.import_module(module), attribute)())
 
 
-def get_parsers() -> Mapping[str, type[SessionParser]]:
+def get_parsers() -> Mapping[str, type[TranscriptParser]]:
     """Agent name -> parser class, of every agent hookkit knows."""
     return {name: type(get_parser(name)) for name in agents.AGENTS}
 
@@ -25,7 +27,5 @@ def get_parsers() -> Mapping[str, type[SessionParser]]:
 def discover_project_sessions(project: Path) -> Iterator[tuple[str, Path]]:
     """(agent name, session file) of every session the known agents keep for ``project``."""
     for name in agents.AGENTS:
-        parser = get_parser(name)
-        if isinstance(parser, ProjectSessionDiscoverer):
-            for path in parser.discover_project_sessions(project):
-                yield name, path
+        for path in get_parser(name).discover_project_sessions(project):
+            yield name, path

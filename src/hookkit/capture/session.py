@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from hookkit import __version__, paths
+from hookkit import __version__, agents, paths
 from hookkit.capture.assembly import Assembly
 from hookkit.capture.build import build
-from hookkit.capture.cells import Cells
+from hookkit.capture.calls import Keyed
 from hookkit.capture.files import FileChangedError, Progress
 from hookkit.capture.hook_lines import HookIndex
 from hookkit.capture.hook_session import assemble_hooks
@@ -19,24 +19,9 @@ from hookkit.capture.identity import is_session_id
 from hookkit.capture.record import Record
 
 HOOK_LINE = "opentraces_hook"
+NESTED = "agents"  # see hookkit_recorder.NESTED
 # A state that other code wrote is thrown away: reading everything again is always right.
-VERSION = f"{__version__}/2"
-
-
-class Fold(Protocol):
-    """What an agent's transcript lines are folded into; see ``claude_code.fold_state`` for the rules it keeps."""
-
-    durations: Mapping[str, int]
-    cells: Cells
-    cwds: list[str]
-
-    def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None: ...
-
-    def set_duration(self, call_id: str) -> None: ...
-
-    def dump(self) -> dict[str, Any]: ...
-
-    def load(self, state: Mapping[str, Any], cells: list[bytes]) -> None: ...
+VERSION = f"{__version__}/3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +35,23 @@ class Source:
 class FoldingParser(Protocol):
     """What ingest needs of a parser, besides the contract."""
 
-    agent_name: str
+    agent_name: ClassVar[str]
 
     def session_id_from_path(self, session_path: Path) -> str: ...
 
-    def new_fold(self, session_id: str) -> Fold: ...
+    def new_fold(self, session_id: str) -> Any: ...
 
-    def subagent_sources(self, session_path: Path, fold: Any) -> Iterable[Source]:
-        """The files of the session's subagents, in the order in which they are to be read."""
-        ...
+    def snapshot(self, session_path: Path, known: object) -> tuple[object, Iterable[Mapping[str, Any]]] | None: ...
+
+    def subagent_sources(self, session_path: Path, fold: Any) -> Iterable[Source]: ...
 
     def assemble(self, session_path: Path, fold: Any) -> Assembly: ...
+
+    def keyed_calls(self, fold: Any) -> list[Keyed]: ...
+
+    def subagent_sessions(self, fold: Any) -> set[str]: ...
+
+    def complete(self, assembly: Assembly, hooks: HookIndex) -> Assembly: ...
 
 
 class Session:
@@ -71,19 +62,31 @@ class Session:
         self.session_id = session_id
         self.transcript = transcript
         self.project = project
-        self.hooks = HookIndex(parser.agent_name, session_id)
-        self.fold = parser.new_fold(session_id)
-        self.fold.durations = self.hooks.durations
+        named = agents.get(parser.agent_name).call_ids == "transcript"
+        self.hooks = HookIndex(parser.agent_name, session_id, named=named)
+        self.fold = self._new_fold()
+        self.seen: object = None  # of a session that is no file: the state that was read
+        self.placed = self.hooks  # the hook lines as the record has them
         self.progress: dict[str, Progress] = {}
         self.stored: list[int] | None = None  # what the trace file was when the session was last written to it
 
     def read(self) -> int:
         """Read what is new in every file of the session; gives the number of lines that were new."""
-        new = self._read_file(Source("", self.transcript))
+        new = self._read_snapshot()
+        if new is None:
+            new = self._read_file(Source("", self.transcript))
         for source in self.parser.subagent_sources(self.transcript, self.fold):
             new += self._read_file(source)
-        for path in self._sidecars():
+        for path in self._sidecars(self.session_id):
             new += self._read_file(Source("", path), sidecar=True)
+        # Lines of subagents that bear their names, as the transcript or the lines of the session give them.
+        sessions = self.parser.subagent_sessions(self.fold)
+        self.hooks.inside.update(self.fold.spawned, sessions)
+        for path in (path for session in sorted(sessions) for path in self._sidecars(session)):
+            new += self._read_file(Source("", path), sidecar=True)
+        for agent in sorted(self.hooks.inside):
+            for path in self._sidecars(agent, NESTED):
+                new += self._read_file(Source("", path), sidecar=True)
         return new
 
     def read_suffix(self, byte_offset: int) -> None:
@@ -99,15 +102,37 @@ class Session:
     def record(self) -> Record | None:
         """The record of all that was read; None if there is neither a prompt nor a tool call."""
         assembly = self.parser.assemble(self.transcript, self.fold)
+        self.placed = hooks = self.hooks.whole(lambda: self.parser.keyed_calls(self.fold))
         if not assembly.steps:
-            assembly = assemble_hooks(self.hooks)
+            assembly = assemble_hooks(hooks)
         if not assembly.steps:
             return None
+        assembly = self.parser.complete(assembly, hooks)
         skipped: Counter[str] = Counter()
         for progress in self.progress.values():
             skipped.update(progress.skipped)
         project = self._project(assembly)
-        return build(assembly, self.hooks, project=project, skipped=dict(skipped), errors=self.errors())
+        return build(assembly, hooks, project=project, skipped=dict(skipped), errors=self.errors())
+
+    def _new_fold(self) -> Any:
+        fold = self.parser.new_fold(self.session_id)
+        fold.durations = self.hooks.durations
+        return fold
+
+    def _read_snapshot(self) -> int | None:
+        """Read a session that is no file anew if it changed; None where it is a file."""
+        try:
+            found = self.parser.snapshot(self.transcript, self.seen)
+        except NotImplementedError:
+            return None
+        if found is None:
+            return 0
+        self.seen, entries = found
+        self.fold = self._new_fold()
+        number = 0
+        for number, entry in enumerate(entries, 1):
+            self.fold.feed("", entry, number)
+        return number
 
     def _read_file(self, source: Source, sidecar: bool = False) -> int:
         key = str(source.path)
@@ -131,15 +156,15 @@ class Session:
             return str(self.project).encode(errors="replace").decode()  # a folder's name may be no text
         return str(worktree(assembly.cwd)) if assembly.cwd else None
 
-    def _sidecars(self) -> list[Path]:
+    def _sidecars(self, name: str, *folders: str) -> list[Path]:
         """Where hooks leave the lines of this session that do not go into its transcript."""
-        if not is_session_id(self.session_id):
+        if not is_session_id(name):
             return []
         roots = {str(self.project)} if self.project else set()
-        roots |= {row.root for row in (*self.hooks.pre.values(), *self.hooks.post.values()) if row.root}
+        roots |= self.hooks.roots()
         roots |= {str(worktree(cwd)) for cwd in self.fold.cwds}
-        name = Path(self.parser.agent_name, "hooks", f"{self.session_id}.jsonl")
-        return [paths.state() / "sidecars" / name, *(Path(root, ".opentraces") / name for root in sorted(roots))]
+        below = Path(self.parser.agent_name, "hooks", *folders, f"{name}.jsonl")
+        return [paths.state() / "sidecars" / below, *(Path(root, ".opentraces") / below for root in sorted(roots))]
 
     def dump(self) -> tuple[dict[str, Any], list[bytes]]:
         """The state as JSON, and the texts it refers to by their order."""
@@ -149,6 +174,7 @@ class Session:
             "version": VERSION,
             "transcript": str(self.transcript),
             "stored": self.stored,
+            "seen": self.seen,
             "cells": len(cells),
             "fold": self.fold.dump(),
             "hooks": hooks,
@@ -165,6 +191,7 @@ class Session:
             one.check(Path(key))
         self.progress = progress
         self.stored = state["stored"]
+        self.seen = state["seen"]
         self.hooks.load(state["hooks"], texts[state["cells"] :])
         self.fold.load(state["fold"], texts[: state["cells"]])
         self.fold.durations = self.hooks.durations

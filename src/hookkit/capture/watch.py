@@ -20,7 +20,7 @@ from hookkit import agents, paths
 from hookkit.capture import state
 from hookkit.capture.identity import is_session_id, trace_id
 from hookkit.capture.ingest import Ingested, ingest_each, is_excluded
-from hookkit.capture.registry import discover_project_sessions
+from hookkit.capture.registry import discover_project_sessions, get_parser
 from hookkit.store.files import replace_file, trace_path
 from hookkit.store.log import log
 
@@ -139,42 +139,25 @@ def pending(project: Path) -> Iterator[Pending]:
     memory, settled = Memory.load().seen, time.time_ns() - int(SETTLED * 1e9)
     for (agent, session_id), (transcript, files) in _sessions(project).items():
         trace = trace_id(agent, session_id)
-        changed = max(_changed(path) for path in (transcript, *files))
+        changed = max(get_parser(agent).changed(transcript), *map(_changed, files), 0)
         if max(_changed(trace_path(trace)), memory.get(trace, 0)) < changed <= settled:
             yield Pending(agent, transcript, trace, changed)
 
 
 def _sessions(project: Path) -> Mapping[tuple[str, str], tuple[Path, list[Path]]]:
-    """(agent, session id) -> its transcript, and the other files that grow with it."""
+    """(agent, session id) -> its transcript, and its sidecars."""
     found: dict[tuple[str, str], tuple[Path, list[Path]]] = {}
     for agent, transcript in discover_project_sessions(project):
-        found[agent, transcript.stem] = transcript, _beside(transcript)
+        session_id = get_parser(agent).session_id_from_path(transcript)
+        found[agent, session_id] = transcript, [paths.state() / "sidecars" / agent / "hooks" / f"{session_id}.jsonl"]
     for agent in agents.AGENTS:
         sidecars = [p for p in (project / ".opentraces" / agent / "hooks").glob("*.jsonl") if is_session_id(p.stem)]
-        elsewhere = [sidecar for sidecar in sidecars if (agent, sidecar.stem) not in found]
-        transcripts = _transcripts(agent) if elsewhere else {}
         for sidecar in sidecars:
-            # Started in another folder of the worktree, or never kept by the agent: a name stands for it then.
-            known = transcripts.get(sidecar.stem, session_dir(agent) / "missing" / sidecar.name)
-            transcript, files = found.setdefault((agent, sidecar.stem), (known, _beside(known)))
-            files.append(sidecar)
+            if (agent, sidecar.stem) not in found:
+                # Started in another folder of the worktree, or never kept by the agent: a name stands for it then.
+                found[agent, sidecar.stem] = get_parser(agent).find_session(sidecar.stem), []
+            found[agent, sidecar.stem][1].append(sidecar)
     return found
-
-
-def session_dir(agent: str) -> Path:
-    """The folder in which an agent keeps its sessions."""
-    return agents.get(agent).transcripts(os.environ)
-
-
-def _transcripts(agent: str) -> Mapping[str, Path]:
-    """Session id -> transcript, of every session that the agent keeps."""
-    return {path.stem: path for path in session_dir(agent).glob("*/*.jsonl")}
-
-
-def _beside(transcript: Path) -> list[Path]:
-    """What an agent writes into a folder named like the session: its subagents' transcripts."""
-    folder = transcript.with_suffix("")
-    return list(folder.rglob("*.jsonl")) if folder.is_dir() else []
 
 
 def _changed(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,9 +27,11 @@ Examples:
 @click.argument("sources", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Sessions of DIR.")
 @click.option("--all", "everything", is_flag=True, help="All sessions of all agents.")
-@click.option("--agent", default="claude-code", show_default=True, help="Whose sessions the PATHs are.")
+@click.option(
+    "--agent", help="Whose sessions the PATHs are. Default: the agent in whose folder they lie, else claude-code."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a session.")
-def command(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str, as_json: bool) -> int:
+def command(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str | None, as_json: bool) -> int:
     """Read sessions into traces: those in PATH, those of a project (default: this one), or all.
 
     The hooks do this at the end of every turn; this is for sessions from before, or after a crash. Reading a session
@@ -51,16 +54,27 @@ def command(sources: tuple[Path, ...], project: Path | None, everything: bool, a
     return 1 if "failed" in counts else 0
 
 
-def _results(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str) -> Iterator[Ingested]:
+def _results(
+    sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str | None
+) -> Iterator[Ingested]:
     from hookkit.capture import ingest
 
     if everything:
         yield from ingest.ingest_all()
     elif sources:
         for path in sources:
-            yield from ingest.ingest_each(_transcripts(path, agent), agent=agent)
+            whose = agent or _agent_of(path)
+            yield from ingest.ingest_each(_transcripts(path, whose), agent=whose)
     else:
         yield from ingest.ingest_project(project or Path())
+
+
+def _agent_of(path: Path) -> str:
+    """The agent in whose folder of sessions a path is; the first one for a path that is in nobody's."""
+    from hookkit.agents import AGENTS
+
+    homes = ((name, contract.transcripts(os.environ).absolute()) for name, contract in AGENTS.items())
+    return next((name for name, home in homes if path.absolute().is_relative_to(home)), next(iter(AGENTS)))
 
 
 def _transcripts(path: Path, agent: str) -> list[Path]:

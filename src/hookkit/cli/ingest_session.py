@@ -10,21 +10,22 @@ from hookkit.store.log import log
 
 
 @click.command(hidden=True)
-@click.argument("transcript", type=click.Path(path_type=Path))
+@click.argument("transcript", required=False, type=click.Path(path_type=Path))
+@click.option("--session", help="The session's id, where the hook knows no transcript.")
 @click.option("--project", type=click.Path(path_type=Path))
 @click.option("--agent", default="claude-code")
-def command(transcript: Path, project: Path | None, agent: str) -> int:
-    """Bring the trace of the session in TRANSCRIPT up to date. Exit code 1 after a failure, which is in ingest.log."""
+def command(transcript: Path | None, session: str | None, project: Path | None, agent: str) -> int:
+    """Bring the trace of a session up to date. Exit code 1 after a failure, which is in ingest.log."""
     try:
         from hookkit.capture.ingest import ingest_abandoned, ingest_session
 
-        ingest_session(transcript, project, agent=agent, wait=True)
+        ingest_session(transcript or session or "", project, agent=agent, wait=True)
         for result in ingest_abandoned(project, agent=agent) if project else ():
             if result.error:
                 log(f"{result.transcript}\n{result.error}")
     except Exception:
         import traceback
 
-        log(f"{transcript}\n{traceback.format_exc()}")
+        log(f"{transcript or session}\n{traceback.format_exc()}")
         return 1
     return 0

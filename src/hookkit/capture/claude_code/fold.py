@@ -8,7 +8,6 @@ from typing import Any
 from hookkit.capture.claude_code import assistant_lines, system_lines, user_lines
 from hookkit.capture.claude_code.fold_state import FoldState
 
-_MOST_TYPES = 50
 # The types of line that carry nothing for a trace; any other unknown one is counted.
 _QUIET = frozenset(
     {
@@ -37,5 +36,4 @@ class SessionFold(FoldState):
         elif kind == "attachment":
             system_lines.read_attachment(self, self.stream_of(file, entry), entry, line)
         elif not isinstance(kind, str) or kind not in _QUIET:
-            name = kind[:64] if isinstance(kind, str) else "?"
-            self.unknown[name if name in self.unknown or len(self.unknown) < _MOST_TYPES else "?"] += 1
+            self.no_such_type(kind)

@@ -5,23 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hookkit.capture.assembly import Assembly
-from hookkit.capture.base import ParseOutcome
 from hookkit.capture.claude_code import subagents
-from hookkit.capture.claude_code.assemble import assemble
+from hookkit.capture.claude_code.final import has_final_message
 from hookkit.capture.claude_code.fold import SessionFold
+from hookkit.capture.fold.assemble import assemble
 from hookkit.capture.identity import is_session_id
-from hookkit.capture.session import Session, Source
-
-if TYPE_CHECKING:
-    from opentraces_schema import TraceRecord
+from hookkit.capture.session import Source
+from hookkit.capture.transcripts import TranscriptParser
 
 _LONGEST_NAME = 200  # characters of a project's folder name; beyond, Claude Code cuts it and adds a hash
 
 
-class ClaudeCodeParser:
+class ClaudeCodeParser(TranscriptParser):
     """Reads ``~/.claude/projects/<encoded cwd>/<session id>.jsonl`` and the subagents' files beside it."""
 
     agent_name = "claude-code"
@@ -34,11 +31,7 @@ class ClaudeCodeParser:
 
     def discover_project_sessions(self, project_dir: Path) -> Iterator[Path]:
         """The sessions that were started in ``project_dir``."""
-        import os
-
-        from hookkit import agents
-
-        projects = agents.get(self.agent_name).transcripts(os.environ)
+        projects = self.storage()
         names = dict.fromkeys(encoded(folder) for folder in (project_dir.absolute(), project_dir.resolve()))
         for name in names:
             folders = [projects / name]
@@ -47,41 +40,18 @@ class ClaudeCodeParser:
             for folder in folders:
                 yield from self.discover_sessions(folder) if folder.is_dir() else ()
 
-    def session_id_from_path(self, session_path: Path) -> str:
-        """Claude Code's own id of the session, for ``claude --resume``."""
-        return session_path.stem
+    def candidates(self, session_id: str) -> Iterator[Path]:
+        """Every project's folder names its sessions by their ids."""
+        yield from self.storage().glob(f"*/{session_id}.jsonl")
 
-    def parse_session(self, session_path: Path, byte_offset: int = 0) -> TraceRecord | None:
-        """The session as a record; None if it cannot be read or is below the quality threshold.
+    def beside(self, session_path: Path) -> list[Path]:
+        """The subagents' transcripts, in a folder named like the session."""
+        folder = session_path.with_suffix("")
+        return list(folder.rglob("*.jsonl")) if folder.is_dir() else []
 
-        byte_offset: read the transcript from there, without what came before; negative means from the start, beyond
-        the end gives None. A line that was not written to its end is left for the next call.
-        """
-        from hookkit.capture.quality import meets_quality_threshold
-
-        record = self._parse(session_path, byte_offset)[0]
-        return record if record is not None and meets_quality_threshold(record) else None
-
-    def parse(self, session_path: Path, byte_offset: int = 0) -> ParseOutcome:
-        """The session as a record, whatever its size, and why it must not be exported."""
-        record, errors = self._parse(session_path, byte_offset)
-        return ParseOutcome(record, errors)
-
-    def _parse(self, session_path: Path, byte_offset: int) -> tuple[TraceRecord | None, list[str]]:
-        from opentraces_schema import TraceRecord
-
-        session = Session(self, self.session_id_from_path(session_path), session_path, None)
-        try:
-            if byte_offset > 0:
-                session.read_suffix(byte_offset)
-            else:
-                session.read()
-        except OSError as error:
-            return None, [f"{session_path.name} could not be read: {error.strerror}."]
-        record = session.record()
-        if record is None:
-            return None, session.errors()
-        return TraceRecord.model_validate_json(b"".join(record.text())), session.errors()
+    def is_final(self, session_path: Path) -> bool:
+        """Whether the agent's last message is there and asks for no tool."""
+        return has_final_message(session_path)
 
     def new_fold(self, session_id: str) -> SessionFold:
         """An empty fold; see ``session.FoldingParser``."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hookkit.capture.claude_code.assemble import AgentMeta
+from hookkit.capture.fold.assemble import AgentMeta
 from hookkit.capture.identity import is_session_id
 from hookkit.capture.values import text_of
 

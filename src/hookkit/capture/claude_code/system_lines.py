@@ -16,34 +16,24 @@ def read(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> N
         return
     stamp = fold.note(number, entry)
     subtype = entry.get("subtype")
-    stream = fold.streams[number]
     if subtype == "compact_boundary":
         detail = entry.get("compactMetadata")
         fields = detail if isinstance(detail, Mapping) else {}
         trigger = fields.get("trigger")
-        stream.compactions.append(
-            {
-                "timestamp": stamp,
-                "trigger": trigger if isinstance(trigger, str) else None,
-                "pre_tokens": count(fields.get("preTokens")),
-                "post_tokens": count(fields.get("postTokens")),
-                "line": line,
-                "summary": None,
-            }
+        fold.compacted(
+            number,
+            stamp,
+            line,
+            trigger=trigger if isinstance(trigger, str) else None,
+            pre_tokens=count(fields.get("preTokens")),
+            post_tokens=count(fields.get("postTokens")),
         )
     elif subtype == "local_command":
         user_lines.settle_command(fold, number, own=False)
     elif subtype == "api_error":
         attempt = entry.get("retryAttempt")
-        stream.errors.append(
-            {
-                "kind": "api_retry",
-                "message": _error_text(entry),
-                "attempt": attempt if type(attempt) is int else None,
-                "timestamp": stamp,
-                "line": line,
-            }
-        )
+        tried = attempt if type(attempt) is int else None
+        fold.trouble(number, "api_retry", _error_text(entry), stamp, line, attempt=tried)
 
 
 def read_attachment(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> None:
@@ -58,7 +48,7 @@ def read_attachment(fold: FoldState, number: int, entry: Mapping[str, Any], line
         return
     own = [text for text in prompts.texts(attachment.get("prompt")) if prompts.kind(text) == "prompt" and text.strip()]
     if own:
-        user_lines.add_prompt(fold, number, "\n".join(own), stamp, "user_prompt")
+        fold.prompt(number, "\n".join(own), stamp, "user_prompt")
 
 
 def _error_text(entry: Mapping[str, Any]) -> str:

@@ -8,26 +8,16 @@ from typing import Any
 from hookkit.capture.values import count
 
 
-def merge(into: dict[str, int], usage: object) -> tuple[int, int, int, int]:
-    """Raise the counts of one API message to those of another of its fragments; gives by how much each grew.
-
-    Every fragment repeats the usage of its message, and an early one may not yet know all output tokens. The API's
-    ``input_tokens`` holds neither cache bucket.
-    Order of the growth: input, output, cache read, cache write.
-    """
+def buckets(usage: object) -> tuple[int, int, int, int]:
+    """Input, output, cache read, cache write. The API's ``input_tokens`` holds neither cache bucket."""
     if not isinstance(usage, Mapping):
         return (0, 0, 0, 0)
-    write = count(usage.get("cache_creation_input_tokens")) or _by_lifetime(usage.get("cache_creation"))
-    new = {
-        "input_tokens": count(usage.get("input_tokens")),
-        "output_tokens": count(usage.get("output_tokens")),
-        "cache_read_tokens": count(usage.get("cache_read_input_tokens")),
-        "cache_write_tokens": write,
-    }
-    growth = [max(0, value - into[key]) for key, value in new.items()]
-    for key, value in new.items():
-        into[key] = max(into[key], value)
-    return (growth[0], growth[1], growth[2], growth[3])
+    return (
+        count(usage.get("input_tokens")),
+        count(usage.get("output_tokens")),
+        count(usage.get("cache_read_input_tokens")),
+        count(usage.get("cache_creation_input_tokens")) or _by_lifetime(usage.get("cache_creation")),
+    )
 
 
 def _by_lifetime(detail: Any) -> int:

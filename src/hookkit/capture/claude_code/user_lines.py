@@ -7,10 +7,7 @@ from typing import Any
 
 from hookkit.capture.claude_code import prompts
 from hookkit.capture.claude_code.fold_state import FoldState
-from hookkit.capture.record import new_step, observation
-from hookkit.capture.values import count, micros
-
-_MOST_ERROR = 300  # characters of an error that go into Observation.error; the whole is in its content
+from hookkit.capture.values import count
 
 
 def read(fold: FoldState, number: int, entry: Mapping[str, Any], line: int) -> None:
@@ -56,20 +53,7 @@ def _read_texts(
         own = [text for text, kind in zip(texts, kinds, strict=True) if kind == "prompt" and text.strip()]
         if own:
             settle_command(fold, number, own=False)
-            add_prompt(fold, number, "\n".join(own), stamp, "user_prompt")
-
-
-def add_prompt(fold: FoldState, number: int, text: str, stamp: str | None, source: str) -> None:
-    """Add a step for what the user (or, in a subagent's stream, the calling agent) asked for."""
-    stream = fold.streams[number]
-    step = new_step("user", stamp)
-    step["content"] = text
-    stream.cells.append(fold.cells.append(step))
-    stream.turns += 1
-    stream.last, stream.last_stop, stream.last_failed = "prompt", None, False
-    # A bare command says nothing of the task; a later prompt in words does.
-    if stream.first_prompt is None or (stream.prompt_source == "bare_command" and source != "bare_command"):
-        stream.first_prompt, stream.prompt_source = text, source
+            fold.prompt(number, "\n".join(own), stamp, "user_prompt")
 
 
 def start_command(
@@ -101,7 +85,7 @@ def settle_command(fold: FoldState, number: int, *, own: bool) -> None:
     if own and pending and "name" in pending:
         args = str(pending["args"])
         text = args or f"/{pending['name']}"
-        add_prompt(fold, number, text, pending["timestamp"], "slash_command" if args else "bare_command")
+        fold.prompt(number, text, pending["timestamp"], "slash_command" if args else "bare_command")
 
 
 def _read_body(fold: FoldState, number: int, entry: Mapping[str, Any], text: str, line: int) -> None:
@@ -113,60 +97,29 @@ def _read_body(fold: FoldState, number: int, entry: Mapping[str, Any], text: str
     linked = entry.get("parentUuid") is not None and entry.get("parentUuid") == pending["uuid"]
     if folder is None or not (linked or folder.rstrip("/").rpartition("/")[2] == name.rpartition(":")[2]):
         return
-    stream.skills.append(
-        {
-            "name": name,
-            "source": "claude_slash_command",
-            "command_name": f"/{name}",
-            "command_message": pending["message"],
-            "args": pending["args"],
-            "timestamp": pending["timestamp"],
-            "uuids": [uuid for uuid in (pending["uuid"], entry.get("uuid")) if isinstance(uuid, str)],
-            "lines": [pending["line"], line],
-            "skill_folder": folder,
-        }
+    fold.skill(
+        number,
+        name,
+        "claude_slash_command",
+        pending["timestamp"],
+        line,
+        lines=[pending["line"], line],
+        command_name=f"/{name}",
+        command_message=pending["message"],
+        args=pending["args"],
+        uuids=[uuid for uuid in (pending["uuid"], entry.get("uuid")) if isinstance(uuid, str)],
+        skill_folder=folder,
     )
 
 
 def take_result(fold: FoldState, number: int, block: Mapping[str, Any], detail: object, stamp: str | None) -> None:
-    """Attach the result of a tool call to the step of the call; keep it for later if the call is still to come."""
+    """Attach the result of a tool call to the step of the call."""
     call_id = block.get("tool_use_id")
-    if not isinstance(call_id, str) or not call_id:
-        fold.counts["malformed_results"] += 1
-        return
-    failed = block.get("is_error") is True
-    text = "\n".join(prompts.texts(block.get("content")))
     fields = detail if isinstance(detail, Mapping) else {}
-    if isinstance(fields.get("agentId"), str):
+    if isinstance(call_id, str) and call_id and isinstance(fields.get("agentId"), str):
         fold.spawned.setdefault(str(fields["agentId"]), call_id)
-    call = fold.calls.get(call_id)
-    result = [text, failed, stamp, _duration(fields)]
-    if call is None:
-        fold.early.setdefault(f"{number} {call_id}", result)
-    elif call.stream == number and call.state == "open":
-        attach(fold, number, call_id, result)
-    else:
-        fold.counts["orphan_results"] += 1
-
-
-def attach(fold: FoldState, number: int, call_id: str, result: list[Any]) -> None:
-    """Write a result ([text, failed, time, duration in ms or None]) into the step of its call."""
-    text, failed, stamp, duration = result
-    call = fold.calls[call_id]
-    call.state = "failed" if failed else "ok"
-    call.result_us = micros(stamp)
-    error = text.removeprefix("<tool_use_error>").removesuffix("</tool_use_error>").strip() if failed else None
-    step = fold.cells.open(call.cell)
-    step["observations"].append(observation(call_id, text, (error or "error")[:_MOST_ERROR] if failed else None))
-    stream = fold.streams[number]
-    stream.last, stream.last_failed = "result", failed
-    for tool_call in step["tool_calls"]:
-        if tool_call["tool_call_id"] == call_id:
-            tool_call["duration_ms"] = fold.durations.get(call_id, duration)
-            if error is not None and prompts.is_denial(error):
-                stream.denials.append(
-                    {"tool_call_id": call_id, "tool": tool_call["tool_name"], "timestamp": stamp, "message": error}
-                )
+    text = "\n".join(prompts.texts(block.get("content")))
+    fold.result(number, call_id, text, block.get("is_error") is True, stamp, _duration(fields))
 
 
 def _duration(fields: Mapping[str, Any]) -> int | None:

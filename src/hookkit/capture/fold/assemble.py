@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hookkit.capture.assembly import Assembly
-from hookkit.capture.claude_code.fold_state import FoldState
-from hookkit.capture.claude_code.streams import Stream
+from hookkit.capture.fold.fold import Fold
+from hookkit.capture.fold.streams import Stream
 from hookkit.capture.record import canonical, observation, place_step
 from hookkit.capture.windows import CallEnd
 
@@ -19,18 +19,16 @@ _FINAL_STOPS = frozenset({"end_turn", "stop_sequence", "max_tokens", "refusal", 
 
 @dataclass(frozen=True, slots=True)
 class AgentMeta:
-    """What Claude Code keeps beside a subagent's transcript; "" where it says nothing."""
+    """What an agent says of one of its subagents; "" where it says nothing."""
 
     agent_type: str = ""
     call_id: str = ""
 
 
-def assemble(fold: FoldState, metas: Mapping[str, AgentMeta]) -> Assembly:
+def assemble(fold: Fold, metas: Mapping[str, AgentMeta]) -> Assembly:
     """The session as read so far. metas: agent id -> meta."""
-    streams = sorted((stream for stream in fold.streams if stream.cells or stream.file), key=lambda s: s.rank)
-    main = next((stream for stream in fold.streams if stream.rank == ("", "")), Stream("", ""))
-    subagents = [stream for stream in streams if stream is not main]
-    placed = list(_order(fold, main, subagents, metas))
+    main, subagents = _streams(fold)
+    placed = list(order(fold, metas))
     unmatched = {stream.agent for _, stream, parent in placed if parent is None and stream is not main}
     open_calls: dict[int, list[str]] = {}
     for call_id, call in fold.calls.items():
@@ -79,20 +77,26 @@ def assemble(fold: FoldState, metas: Mapping[str, AgentMeta]) -> Assembly:
     )
 
 
-def _order(
-    fold: FoldState, main: Stream, subagents: list[Stream], metas: Mapping[str, AgentMeta]
-) -> Iterator[tuple[int, Stream, int | None]]:
+def _streams(fold: Fold) -> tuple[Stream, list[Stream]]:
+    """The main conversation, and the subagents' in a stable order."""
+    streams = sorted((stream for stream in fold.streams if stream.cells or stream.file), key=lambda s: s.rank)
+    main = next((stream for stream in fold.streams if stream.rank == ("", "")), Stream("", ""))
+    return main, [stream for stream in streams if stream is not main]
+
+
+def order(fold: Fold, metas: Mapping[str, AgentMeta]) -> Iterator[tuple[int, Stream, int | None]]:
     """(cell, stream, index of the parent step) of every step, in the order of the record.
 
     Subagents whose call is nowhere, or that are only reached through each other, come last without a parent.
     """
+    main, subagents = _streams(fold)
     callers: dict[int, list[tuple[int, Stream]]] = {}
-    order = {call_id: number for number, call_id in enumerate(fold.calls)}
+    numbers = {call_id: number for number, call_id in enumerate(fold.calls)}
     for stream in subagents:
         call_id = metas.get(stream.agent, AgentMeta()).call_id or fold.spawned.get(stream.agent, "")
         call = fold.calls.get(call_id)
         if call is not None and fold.streams[call.stream] is not stream:
-            callers.setdefault(call.cell, []).append((order[call_id], stream))
+            callers.setdefault(call.cell, []).append((numbers[call_id], stream))
     index = 0
     done: set[tuple[str, str]] = set()
     called = {stream.rank for children in callers.values() for _, stream in children}
@@ -115,7 +119,7 @@ def _order(
             index += 1
 
 
-def _text(fold: FoldState, cell: int, open_calls: list[str]) -> bytes:
+def _text(fold: Fold, cell: int, open_calls: list[str]) -> bytes:
     text = fold.cells.text(cell)
     if open_calls:
         step = json.loads(text)
@@ -124,7 +128,7 @@ def _text(fold: FoldState, cell: int, open_calls: list[str]) -> bytes:
     return text
 
 
-def _tool_input(fold: FoldState, call_id: str) -> Mapping[str, Any] | None:
+def _tool_input(fold: Fold, call_id: str) -> Mapping[str, Any] | None:
     call = fold.calls.get(call_id)
     if call is None:
         return None
@@ -133,7 +137,7 @@ def _tool_input(fold: FoldState, call_id: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _metadata(fold: FoldState, streams: list[Stream]) -> dict[str, Any]:
+def _metadata(fold: Fold, streams: list[Stream]) -> dict[str, Any]:
     """The lists that exist only where something happened, each entry with the agent it is about."""
     found: dict[str, Any] = {}
     for key, name in (
