@@ -12,11 +12,13 @@ from typing import cast
 
 from hookkit.errors import HookInstallError
 from hookkit.installer import doctor, git_files, git_script
+from hookkit.installer.extension_installer import ExtensionInstaller
 from hookkit.installer.git_files import HOOKS
 from hookkit.installer.git_hooks import GitHookInstaller
 from hookkit.installer.protocol import Check, Installer
 from hookkit.installer.rehearsal import scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
+from hookkit.installer.skill import SkillInstaller
 from hookkit.installer.watcher import WatcherInstaller
 
 _START_WAIT = 30.0  # seconds until the background run of a hook has begun its work
@@ -24,19 +26,19 @@ _START_WAIT = 30.0  # seconds until the background run of a hook has begun its w
 
 def examine(installer: Installer, folder: Path) -> Iterator[Check]:
     """All checks of one install, as seen from ``folder``."""
-    if isinstance(installer, SettingsHookInstaller):
+    if isinstance(installer, SettingsHookInstaller | ExtensionInstaller):
         yield from doctor.examine(installer.target.contract, installer, folder)
     elif isinstance(installer, GitHookInstaller):
         yield doctor.git_check()
         yield from _standing(installer)
         yield from _commits(installer)
-    elif isinstance(installer, WatcherInstaller):
+    elif isinstance(installer, WatcherInstaller | SkillInstaller):
         yield from _standing(installer)
 
 
 def fix(installer: Installer, folder: Path) -> list[str]:
     """Put right what can be put right without asking. Returns what was done, one sentence each."""
-    if isinstance(installer, SettingsHookInstaller):
+    if isinstance(installer, SettingsHookInstaller | ExtensionInstaller):
         return doctor.fix(installer.target.contract, installer, folder)
     if installer.is_present() and installer.install().changed:
         return [

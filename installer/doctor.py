@@ -14,11 +14,9 @@ from typing import Literal, cast
 from hookkit import git, paths
 from hookkit.agents.contract import AgentContract
 from hookkit.capture.identity import trace_id
-from hookkit.errors import HookkitError
-from hookkit.installer import settings_edit
-from hookkit.installer.jsontext import JsonTextError, parse
+from hookkit.installer.extension_installer import ExtensionInstaller
 from hookkit.installer.protocol import Check
-from hookkit.installer.rehearsal import Played, Rehearsal, scratch_folder
+from hookkit.installer.rehearsal import Command, Played, Rehearsal, recording, scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
 from hookkit.installer.target import Target
 
@@ -27,14 +25,20 @@ _SLOW = 1.0  # seconds of one hook in a small repository: something is wrong wit
 _LOW_DISK = 256 << 20  # bytes
 _OLDEST_GIT = (2, 20)
 
+Installed = SettingsHookInstaller | ExtensionInstaller
 
-def examine(contract: AgentContract, installer: SettingsHookInstaller, folder: Path) -> Iterator[Check]:
+
+def examine(contract: AgentContract, installer: Installed, folder: Path) -> Iterator[Check]:
     """All checks of one agent, as seen from ``folder``; the cheap ones first."""
     yield git_check()
     state = installer.status()
     yield from _settings(state, installer.target.command("install"))
-    commands = _registered(installer)
-    if commands:
+    commands = installer.registered()
+    if commands and recording(contract) is None:
+        message = f"No session of {contract.title} is recorded to be played, so its hooks were not run."
+        hint = f"Prove it with a session: start {contract.program} in a repository, then: hookkit list"
+        yield Check("hooks", "warning", message, hint)
+    elif commands:
         yield from prove(contract, commands, installer.target)
     yield from _consent(folder)
     yield _transcripts(contract)
@@ -72,25 +76,15 @@ def _settings(state: Mapping[str, object], again: str) -> Iterator[Check]:
         yield Check("settings", "warning", f"Registered more than once: {state['duplicates']}.", again)
 
 
-def _registered(installer: SettingsHookInstaller) -> dict[str, str]:
-    """Event -> our registered command, as it stands in the settings."""
-    try:
-        _, text = installer.target.read()
-        entries = settings_edit.entries(parse(text or ""), installer.target.ours)
-    except (HookkitError, JsonTextError):  # told by the settings check already
-        return {}
-    return {e.event: str(e.data["command"]) for e in entries if isinstance(e.data, Mapping) and "command" in e.data}
-
-
-def prove(contract: AgentContract, commands: Mapping[str, str], target: Target) -> Iterator[Check]:
-    """Run the registered commands on a recorded session in a scratch repository, as the agent would."""
+def prove(contract: AgentContract, commands: Mapping[str, Command], target: Target) -> Iterator[Check]:
+    """Run what is registered on a recorded session in a scratch repository, as the agent would."""
     again = f"{target.command('install')}, then {target.command('doctor')}"
     with scratch_folder("hookkit-doctor-") as scratch:
         passed_on = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         rehearsal = Rehearsal(contract, scratch)
         # The hooks keep everything of this rehearsal in a home of its own.
         played = list(rehearsal.play(commands, passed_on | {"HOOKKIT_HOME": str(scratch / "home")}))
-        yield _fires(played, again)
+        yield _fires(contract, played, again)
         yield _silent(played, again)
         yield _tree_ids(played, again)
         fired = [step for step in played if step.lines]
@@ -103,13 +97,15 @@ def prove(contract: AgentContract, commands: Mapping[str, str], target: Target) 
             yield _ingests(rehearsal, played, scratch / "home", again)
 
 
-def _fires(played: Sequence[Played], hint: str) -> Check:
+def _fires(contract: AgentContract, played: Sequence[Played], hint: str) -> Check:
     dumb = [step.event for step in played if len(step.lines) != 1]
     if dumb:
         return Check(
             "hooks", "failed", f"No hook line, or more than one, after {', '.join(dict.fromkeys(dumb))}.", hint
         )
-    return Check("hooks", "ok", f"{len(played)} events of a recorded session gave {len(played)} hook lines.")
+    run = contract.evidence.level == "run"
+    session = "a recorded session" if run else f"a made-up session, as {contract.title} is documented, not run,"
+    return Check("hooks", "ok", f"{len(played)} events of {session} gave {len(played)} hook lines.")
 
 
 def _silent(played: Sequence[Played], hint: str) -> Check:
@@ -237,7 +233,7 @@ def _other_callers(contract: AgentContract, state: Mapping[str, object]) -> Iter
             yield Check("other agents", "ok", f"{title} may run these hooks too; its lines carry its own name.")
 
 
-def fix(contract: AgentContract, installer: SettingsHookInstaller, folder: Path) -> list[str]:
+def fix(contract: AgentContract, installer: Installed, folder: Path) -> list[str]:
     """Put right what can be put right without asking. Returns what was done, one sentence each."""
     done: list[str] = []
     if any(cast("Mapping[str, bool]", installer.status()["entries_present"]).values()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,9 @@ from hookkit.installer.jsontext import JsonTextError, parse
 from hookkit.installer.record import InstallRecord, Result, text_hash
 from hookkit.installer.result import Action, Verb
 from hookkit.installer.settings_edit import Edit, EditCheckError, ShapeError
-from hookkit.installer.target import Target, still_needed
+from hookkit.installer.settings_target import SettingsTarget
+from hookkit.installer.target import Target
+from hookkit.installer.users import still_needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class RemoveDraft:
     actions: tuple[Action, ...]
 
 
-def draft_install(target: Target) -> InstallDraft:
+def draft_install(target: SettingsTarget) -> InstallDraft:
     """Decide an install. Raises HookInstallError where it is refused; nothing is written either way."""
     refusal = envelope.managed_refusal(target.contract)
     if refusal:
@@ -63,41 +64,32 @@ def draft_install(target: Target) -> InstallDraft:
     actions = (
         *(Action("make", "folder", "<generated>", str(folder)) for folder in (*folders, *hook_folders)),
         Action("keep" if entry == known else "write", "record", "<generated>", _record_path(entry)),
-        *_script_actions(target),
+        *script_actions(target),
         *_entry_actions(target, text),
         _settings_action(target, "keep" if not edit.changed else "create" if text is None else "edit"),
     )
     return InstallDraft(found, text, edit, known, entry, folders, hook_folders, warnings, actions)
 
 
-def draft_remove(target: Target) -> RemoveDraft:
+def draft_remove(target: SettingsTarget) -> RemoveDraft:
     """Decide a remove. Raises HookInstallError where it is refused; nothing is written either way."""
     found, text = target.read()
     known = target.record()
-    other = target.elsewhere()
-    if known is None and other and record.load(target.contract.name, found.path, other.state):
-        raise HookInstallError(
-            "INSTALLED_ELSEWHERE",
-            f"The hooks in {target.link} were put there by a hookkit whose home is {other.home}.",
-            other.command(f"remove {target.contract.name} --settings-file {shlex.quote(str(target.link))}"),
-        )
+    target.refuse_if_elsewhere()
     result, events = _without(target, text, known)
     if known and known.created_file and result is not None and result != text and not result.strip("\ufeff \t\r\n"):
         result = None
     verb: Verb = "keep" if result == text else "delete" if result is None else "edit"
-    script = str(target.folder / target.contract.hook_entry)
-    needed = still_needed(target.folder, target)
-    doomed = [n for n in target.scripts.names if n not in needed and os.path.lexists(target.folder / n)]
     actions = (
-        *(Action("cut", event, script, str(target.link)) for event in events),
+        *(Action("cut", event, str(target.script), str(target.link)) for event in events),
         _settings_action(target, verb),
-        *(Action("delete", "script", target.scripts.origin(n), str(target.folder / n)) for n in doomed),
+        *(Action("delete", "script", target.scripts.origin(n), str(target.folder / n)) for n in doomed_scripts(target)),
         *([Action("delete", "record", "<generated>", _record_path(known))] if known else []),
     )
     return RemoveDraft(found, text, result, known, events, actions)
 
 
-def _edit(target: Target, text: str, known: InstallRecord | None) -> Edit:
+def _edit(target: SettingsTarget, text: str, known: InstallRecord | None) -> Edit:
     base = known.base_of(text) if known else None
     created = known.created_in(text) if known else None
     try:
@@ -114,7 +106,9 @@ def _edit(target: Target, text: str, known: InstallRecord | None) -> Edit:
         raise _edit_failed(target.link, str(error)) from error
 
 
-def _without(target: Target, text: str | None, known: InstallRecord | None) -> tuple[str | None, tuple[str, ...]]:
+def _without(
+    target: SettingsTarget, text: str | None, known: InstallRecord | None
+) -> tuple[str | None, tuple[str, ...]]:
     """The text without our hooks, and the events that they are under."""
     if text is None:
         return None, ()
@@ -134,7 +128,7 @@ def _without(target: Target, text: str | None, known: InstallRecord | None) -> t
 
 
 def _record(
-    target: Target,
+    target: SettingsTarget,
     found: files.Found,
     text: str | None,
     edit: Edit,
@@ -142,7 +136,6 @@ def _record(
     made: tuple[tuple[Path, ...], tuple[Path, ...]],
 ) -> InstallRecord:
     """What to remember before anything is changed: it must serve whether or not the rest of the install happens."""
-    others = [r for r in record.load_all() if r.settings != found.path]
     # A record of settings that are no longer ours says nothing about who made the file that is there now.
     live = known if text is None or settings_edit.entries(parse(text), target.ours) else None
     results = known.results if known else ()
@@ -150,38 +143,27 @@ def _record(
         before = text_hash(text or "")
         after = Result(text_hash(edit.text), edit.undo, edit.created)
         results = (*(r for r in results if r.sha256 == before), after)
-    return InstallRecord(
+    entry = InstallRecord(
         agent=target.contract.name,
         settings=found.path,
         hooks_dir=target.folder,
         created_file=text is None or (live is not None and live.created_file),
-        created_folders=_unique(
-            (
-                *made[0],
-                *(live.created_folders if live else ()),
-                *(f for r in others if r.settings.parent == found.path.parent for f in r.created_folders),
-            )
-        ),
-        created_hook_folders=_unique(
-            (
-                *made[1],
-                *(known.created_hook_folders if known and known.hooks_dir == target.folder else ()),
-                *(f for r in others if r.hooks_dir == target.folder for f in r.created_hook_folders),
-            )
-        ),
+        created_folders=made[0],
+        created_hook_folders=made[1],
         results=results,
-        scripts=_script_hashes(target, known),
+        scripts=target.scripts.hashes_after(known.scripts if known else {}),
     )
+    return record.folders_made(entry, known, live)
 
 
-def _script_hashes(target: Target, known: InstallRecord | None) -> dict[str, tuple[str, ...]]:
-    hashes = dict(known.scripts) if known else {}
-    for name, digest in target.scripts.hashes().items():
-        hashes[name] = (*(h for h in hashes.get(name, ()) if h != digest), digest)
-    return hashes
+def doomed_scripts(target: Target) -> list[str]:
+    """The scripts that are there and that nobody needs once this target is removed."""
+    needed = still_needed(target.folder, target)
+    return [n for n in target.scripts.names if n not in needed and os.path.lexists(target.folder / n)]
 
 
-def _script_actions(target: Target) -> Iterable[Action]:
+def script_actions(target: Target) -> Iterable[Action]:
+    """What an install does to each script."""
     scripts = target.scripts
     stale = scripts.stale()
     for name in scripts.names:
@@ -189,13 +171,13 @@ def _script_actions(target: Target) -> Iterable[Action]:
         yield Action(verb, "script", scripts.origin(name), str(scripts.folder / name))
 
 
-def _entry_actions(target: Target, text: str | None) -> Iterable[Action]:
+def _entry_actions(target: SettingsTarget, text: str | None) -> Iterable[Action]:
     present = settings_edit.entries(parse(text or ""), target.ours)
-    script, settings = str(target.folder / target.contract.hook_entry), str(target.link)
-    for event, handler in target.ours.handlers.items():
+    script, settings = str(target.script), str(target.link)
+    for event in target.ours.handlers:
         exact = [e.exact for e in present if e.event == event]
         verb: Verb = "add" if not exact else "keep" if exact == [True] else "replace"
-        yield Action(verb, event, script, settings, str(handler["command"]))
+        yield Action(verb, event, script, settings, target.line)
     for event in dict.fromkeys(e.event for e in present if e.event not in target.ours.handlers):
         yield Action("cut", event, script, settings)
 
@@ -206,10 +188,6 @@ def _settings_action(target: Target, verb: Verb) -> Action:
 
 def _record_path(entry: InstallRecord) -> str:
     return str(record.location(entry.agent, entry.settings))
-
-
-def _unique(folders: Iterable[Path]) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(folders))
 
 
 def _edit_failed(path: Path, reason: str) -> HookInstallError:

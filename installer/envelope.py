@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hookkit.agents.contract import AgentContract
+from hookkit.agents.contract import AgentContract, SettingsWiring, Switch
 from hookkit.errors import HookInstallError
 from hookkit.installer.jsontext import Document, JsonTextError, parse
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
-# A wrong `hooks`, or a wrong event in it, is ignored alone; anything else that is wrong costs the whole file.
-_IGNORED_DEPTH = 2
+# In a schema of settings: what does not fit there is ignored alone, where anything else may cost the whole file.
+_IGNORED = "x-ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +73,37 @@ def corrupt(path: Path, error: JsonTextError) -> HookInstallError:
 
 def warnings(contract: AgentContract, path: Path, doc: Document) -> tuple[Warn, ...]:
     """Why the agent would not run hooks of this settings file, worst first."""
-    found = [*_syntax(contract, path, doc), *_schema(contract, path, doc)]
-    root = doc.root.data() if doc.root is not None else {}
-    if isinstance(root, Mapping) and root.get("disableAllHooks") is True:
-        found.append(
-            Warn(
-                "HOOKS_DISABLED",
-                str(path),
-                "$.disableAllHooks",
-                f"disableAllHooks is true, so {contract.title} runs no hooks.",
-                "Set it to false, or delete it, when hooks may run.",
-                blocks=True,
-            )
-        )
+    wiring = contract.wiring
+    if not isinstance(wiring, SettingsWiring):
+        return ()
+    found = [*_syntax(contract, wiring, path, doc), *_schema(contract, wiring, path, doc)]
+    root = doc.root.data() if doc.root is not None else None
+    found += [_switched_off(contract, path, switch) for switch in wiring.switches if _is_off(switch, root)]
     return tuple(sorted(found, key=lambda warn: not warn.blocks))
 
 
-def _syntax(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
-    if contract.comments:
+def _is_off(switch: Switch, root: object) -> bool:
+    value = root
+    for key in switch.path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return type(value) is type(switch.off) and value == switch.off  # 1 is not true
+
+
+def _switched_off(contract: AgentContract, path: Path, switch: Switch) -> Warn:
+    name, off = ".".join(switch.path), json.dumps(switch.off)
+    way = f"Set it to {json.dumps(not switch.off)}, or delete it," if isinstance(switch.off, bool) else "Delete it"
+    return Warn(
+        "HOOKS_DISABLED",
+        str(path),
+        json_path(switch.path),
+        f"{name} is {off}, so {contract.title} runs no hooks.",
+        f"{way} when hooks may run.",
+        blocks=True,
+    )
+
+
+def _syntax(contract: AgentContract, wiring: SettingsWiring, path: Path, doc: Document) -> list[Warn]:
+    if wiring.comments:
         return []
     found: list[Warn] = []
     for what, offsets in (("a comment", [c[0] for c in doc.comments]), ("a trailing comma", doc.trailing_commas)):
@@ -109,9 +122,10 @@ def _syntax(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
     return found
 
 
-def _schema(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
+def _schema(contract: AgentContract, wiring: SettingsWiring, path: Path, doc: Document) -> list[Warn]:
     found: list[Warn] = []
-    for where, (reason, fatal) in _violations(contract.envelope, doc.text).items():
+    for where, (reason, alone) in _violations(wiring.schema, contract.hooks_package, doc.text).items():
+        fatal = wiring.skips_invalid and not alone
         effect = f"{contract.title} skips the whole file" if fatal else f"{contract.title} ignores it"
         code = "MALFORMED_SETTING" if fatal else "IGNORED_SETTING"
         hint = f"Correct or delete {where}."
@@ -120,25 +134,35 @@ def _schema(contract: AgentContract, path: Path, doc: Document) -> list[Warn]:
 
 
 @lru_cache(maxsize=16)  # as for ``parse``, and far slower than that
-def _violations(envelope: str, text: str) -> Mapping[str, tuple[str, bool]]:
-    """JSON path -> what the schema says against it first, and whether that costs the whole file."""
+def _violations(schema: str, package: str, text: str) -> Mapping[str, tuple[str, bool]]:
+    """JSON path -> what the schema says against it first, and whether that concerns nothing else in the file."""
     root = parse(text).root
-    errors = [] if root is None else sorted(_validator(envelope).iter_errors(root.data()), key=lambda e: len(e.path))
+    errors = (
+        [] if root is None else sorted(_validator(schema, package).iter_errors(root.data()), key=lambda e: len(e.path))
+    )
     found: dict[str, tuple[str, bool]] = {}
     for error in errors:
-        fatal = list(error.absolute_path)[:1] != ["hooks"] or len(error.absolute_path) > _IGNORED_DEPTH
-        found.setdefault(json_path(error.absolute_path), (_reason(error), fatal))
+        for where, reason in _reasons(error):
+            alone = isinstance(error.schema, Mapping) and error.schema.get(_IGNORED) is True
+            found.setdefault(where, (reason, alone))
     return found
 
 
-def _reason(error: ValidationError) -> str:
-    if error.validator == "required":
-        return f"`{json_path(error.absolute_path)}` lacks {error.message.split(' is a required')[0]}"
-    if error.validator in ("enum", "pattern", "maximum"):
-        return f"`{json_path(error.absolute_path)}` is not a value that exists for it"
-    if error.validator == "exclusiveMinimum":
-        return f"`{json_path(error.absolute_path)}` is not a positive number"
-    return f"`{json_path(error.absolute_path)}` is not of type {error.validator_value}"
+def _reasons(error: ValidationError) -> Iterable[tuple[str, str]]:
+    where = json_path(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", ()) if isinstance(error.schema, Mapping) else ()
+        for key in sorted(error.instance.keys() - known if isinstance(error.instance, Mapping) else ()):
+            at = json_path([*error.absolute_path, key])
+            yield at, f"`{at}` is not a key that exists there"
+    elif error.validator == "required":
+        yield where, f"`{where}` lacks {error.message.split(' is a required')[0]}"
+    elif error.validator == "exclusiveMinimum":
+        yield where, f"`{where}` is not a positive number"
+    elif error.validator == "type":
+        yield where, f"`{where}` is not of type {error.validator_value}"
+    else:
+        yield where, f"`{where}` is not a value that exists for it"
 
 
 def json_path(keys: Iterable[object]) -> str:
@@ -153,16 +177,22 @@ def json_path(keys: Iterable[object]) -> str:
 
 
 @cache
-def _validator(envelope: str) -> Draft202012Validator:
+def _validator(schema: str, package: str) -> Draft202012Validator:
+    """The schema of that name; package: where it is, if it is not one of ours."""
     from jsonschema import Draft202012Validator
 
-    source = importlib.resources.files("hookkit.schemas") / f"{envelope}.schema.json"
+    name = f"{schema}.schema.json"
+    own = importlib.resources.files("hookkit.schemas") / name
+    source = own if own.is_file() else importlib.resources.files(package) / name
     return Draft202012Validator(json.loads(source.read_text(encoding="utf-8")))
 
 
 def managed_refusal(contract: AgentContract) -> Warn | None:
     """The machine-wide policy that keeps user hooks from running, if there is one."""
-    for path in _policy_files(contract.managed):
+    wiring = contract.wiring
+    if not isinstance(wiring, SettingsWiring):
+        return None
+    for path in _policy_files(wiring.managed):
         try:
             policy = parse(path.read_bytes().decode("utf-8", "replace")).root
         except (OSError, JsonTextError):
@@ -170,16 +200,19 @@ def managed_refusal(contract: AgentContract) -> Warn | None:
         data = policy.data() if policy is not None else None
         if not isinstance(data, Mapping):
             continue
+        keys = next((switch.path for switch in wiring.switches if _is_off(switch, data)), ())
         plugins_only = data.get("strictPluginOnlyCustomization")
-        key = next((k for k in ("allowManagedHooksOnly", "disableAllHooks") if data.get(k) is True), None)
-        if key is None and isinstance(plugins_only, list) and "hooks" in plugins_only:
-            key = "strictPluginOnlyCustomization"
-        if key:
+        if data.get("allowManagedHooksOnly") is True:
+            keys = ("allowManagedHooksOnly",)
+        elif isinstance(plugins_only, list) and "hooks" in plugins_only:
+            keys = ("strictPluginOnlyCustomization",)
+        if keys:
+            where = ".".join(keys)
             return Warn(
                 "MANAGED_POLICY",
                 str(path),
-                f"$.{key}",
-                f"A policy of this machine ({path}, {key}) keeps {contract.title} from running your hooks.",
+                json_path(keys),
+                f"A policy of this machine ({path}, {where}) keeps {contract.title} from running your hooks.",
                 "Ask the administrator of this machine to allow hooks.",
                 blocks=True,
             )

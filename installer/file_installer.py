@@ -1,4 +1,4 @@
-"""The installer of whole files in a folder of somebody else's: git hooks, the units of a service manager.
+"""The installer of whole files in a folder of somebody else's: git hooks, units of a service manager, extensions.
 
 What is to be done is decided first, as a list of steps that can be shown; then it is done in that order. Every step
 leaves a state from which a later install or remove goes on, so a kill between any two loses nothing.
@@ -191,7 +191,8 @@ class FileInstaller(ABC):
         """Forget the install, and take away the folders that were made for it, as far as they are empty."""
         if entry is None:
             return
-        for folder in sorted(entry.created_hook_folders, key=lambda f: len(f.parts), reverse=True):
+        made = (*entry.created_folders, *entry.created_hook_folders)
+        for folder in sorted(made, key=lambda f: len(f.parts), reverse=True):
             if os.path.isdir(folder):
                 drop = partial(files.drop_folders, (folder,))
                 yield Step(Action("delete", "folder", "<generated>", str(folder)), drop)

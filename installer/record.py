@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hookkit import paths
@@ -116,6 +116,21 @@ def save(record: InstallRecord) -> None:
     except OSError as error:
         raise files.unusable(path.parent, error) from error
     files.replace(path, json.dumps(data, indent=1).encode())
+
+
+def folders_made(entry: InstallRecord, known: InstallRecord | None, live: InstallRecord | None) -> InstallRecord:
+    """A record that names, besides the folders to be made now, those that were made before, also for others beside it.
+
+    known: the record before. live: the same, unless what it is about is gone: then it says nothing about who made it.
+    """
+    others = [record for record in load_all() if record.settings != entry.settings]
+    beside = [r for r in others if r.settings.parent == entry.settings.parent]
+    sharing = [r for r in (known, *others) if r is not None and r.hooks_dir == entry.hooks_dir]
+    settings = [f for r in (entry, *([live] if live else []), *beside) for f in r.created_folders]
+    scripts = [f for r in (entry, *sharing) for f in r.created_hook_folders]
+    return replace(
+        entry, created_folders=tuple(dict.fromkeys(settings)), created_hook_folders=tuple(dict.fromkeys(scripts))
+    )
 
 
 def drop(record: InstallRecord) -> None:

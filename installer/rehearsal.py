@@ -1,5 +1,11 @@
 """Play a recorded real session through hook commands, in a scratch repository, the way the agent runs them.
 
+A recording is JSON: the agent's ``version``; ``files`` of the project; the ``environment`` that the agent gives hooks;
+``events``, each with its ``payload``, the ``effects`` of the agent on the files before it, and the lines that the agent
+had written by then (``transcript``, ``subagents``); ``after``: the lines that come last. ``transcript``: its path below
+the scratch folder, where it is not ``projects/rehearsal/{session}.jsonl``. Placeholders: ``{root}`` the project,
+``{session}`` the session's id, ``{transcript}``, ``{session_dir}`` the folder beside it, ``{scratch}`` what holds all.
+
 `hookkit doctor` rehearses the registered commands to prove that they fire; `hookkit demo` shows what comes out.
 """
 
@@ -14,7 +20,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -24,7 +30,11 @@ from typing import Any
 from hookkit import git
 from hookkit.agents.contract import AgentContract
 
+#: A line for a shell, or the words of a command.
+Command = str | Sequence[str]
+
 _SUBAGENT_FOLDER = "subagents"
+_TRANSCRIPT = "projects/rehearsal/{session}.jsonl"
 _IDLE_WAIT = 15.0  # seconds; an ingest waits for its transcript to settle first
 
 
@@ -49,16 +59,27 @@ class Played:
         return next((line["data"]["trail"]["tree_id"]["hex"] for line in self.lines if "trail" in line["data"]), None)
 
 
+def recording(contract: AgentContract) -> Mapping[str, Any] | None:
+    """The recorded session of an agent; None where there is none."""
+    source = files("hookkit.agents") / "recordings" / f"{contract.name}.json"
+    if not source.is_file():
+        return None
+    found: Mapping[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    return found
+
+
 class Rehearsal:
-    """A scratch repository and transcript, and the recording that is played there."""
+    """A scratch repository and transcript, and the recording that is played there. There must be one."""
 
     def __init__(self, contract: AgentContract, scratch: Path) -> None:
-        source = files("hookkit.agents") / "recordings" / f"{contract.name}.json"
+        found = recording(contract)
+        assert found is not None
         self.contract = contract
         self.root = scratch / "project"
-        self._recording = json.loads(source.read_text(encoding="utf-8"))
-        self.session_id: str = self._recording["events"][0]["payload"][contract.session_field]
-        self.transcript = scratch / "projects" / "rehearsal" / f"{self.session_id}.jsonl"
+        self._scratch = scratch
+        self._recording = found
+        self.session_id: str = found["events"][0]["payload"][contract.session_field]
+        self.transcript = scratch / str(found.get("transcript", _TRANSCRIPT)).replace("{session}", self.session_id)
         self.root.mkdir(parents=True)
         self.transcript.parent.mkdir(parents=True)
         for name, text in self._recording["files"].items():
@@ -66,16 +87,16 @@ class Rehearsal:
         self._git("init", "-q", "-b", "main")
         self._git("add", "-A")
         self._git("commit", "-q", "-m", "The project as the session found it")
-        found = git.find(self.root)
-        assert found is not None
-        self.worktree = found
+        worktree = git.find(self.root)
+        assert worktree is not None
+        self.worktree = worktree
 
     @property
     def version(self) -> str:
         """The version of the agent that was recorded."""
         return str(self._recording["version"])
 
-    def play(self, commands: Mapping[str, str], environment: Mapping[str, str]) -> Iterator[Played]:
+    def play(self, commands: Mapping[str, Command], environment: Mapping[str, str]) -> Iterator[Played]:
         """Play the events that have a command, in order. ``environment`` is what the agent would pass on."""
         for event in self._recording["events"]:
             for effect in event["effects"]:
@@ -86,13 +107,13 @@ class Rehearsal:
                 yield self._run(name, commands[name], self._here(event["payload"]), environment)
         self._grow(self._recording.get("after", {}))
 
-    def _run(self, event: str, command: str, payload: Any, environment: Mapping[str, str]) -> Played:
+    def _run(self, event: str, command: Command, payload: Any, environment: Mapping[str, str]) -> Played:
         before = self._lines()
-        own = {"CLAUDECODE": "1", "CLAUDE_PROJECT_DIR": str(self.root), "CLAUDE_CODE_SESSION_ID": self.session_id}
+        own = self._here(self._recording.get("environment", {}))
         tree = git.snapshot(self.worktree)
         started = time.monotonic()
         done = subprocess.run(
-            ["/bin/sh", "-c", command],
+            ["/bin/sh", "-c", command] if isinstance(command, str) else [*command],
             input=json.dumps(payload).encode() + b"\n",
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,7 +129,7 @@ class Rehearsal:
     def _lines(self) -> list[dict[str, Any]]:
         sidecar = self.root / ".opentraces" / self.contract.name / "hooks" / f"{self.session_id}.jsonl"
         texts = [path.read_text(encoding="utf-8") for path in (self.transcript, sidecar) if path.exists()]
-        parsed = [json.loads(line) for text in texts for line in text.splitlines()]
+        parsed = [_line(line) for text in texts for line in text.splitlines()]
         return [line for line in parsed if line.get("type") == "opentraces_hook"]
 
     def _apply(self, effect: Mapping[str, str]) -> None:
@@ -141,6 +162,7 @@ class Rehearsal:
         match value:
             case str():
                 placed = value.replace("{transcript}", str(self.transcript)).replace("{session_dir}", session_dir)
+                placed = placed.replace("{session}", self.session_id).replace("{scratch}", str(self._scratch))
                 return placed.replace("{root}", str(self.root))
             case list():
                 return [self._here(item) for item in value]
@@ -214,7 +236,22 @@ def _command_line(process: Path) -> bytes:
         return b""
 
 
+def _line(text: str) -> dict[str, Any]:
+    """A line of a file that need not be ours, nor of lines of JSON."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _now(line: dict[str, Any]) -> dict[str, Any]:
     """The line as if it were written now: its time is compared with that of the hook lines, which are."""
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return line | {"timestamp": moment} if "timestamp" in line else line
+    now = datetime.now(UTC)
+    match line.get("timestamp"):
+        case str():
+            return line | {"timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+        case int():
+            return line | {"timestamp": int(now.timestamp() * 1000)}
+        case _:
+            return line

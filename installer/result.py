@@ -14,7 +14,10 @@ Verb = Literal["create", "edit", "add", "replace", "cut", "write", "make", "move
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. event: its name, or ``settings``, ``script``, ``folder``, ``link``, ``service``, ``record``."""
+    """One thing to do.
+
+    event: its name, or ``settings``, ``extension``, ``script``, ``folder``, ``link``, ``service``, ``record``.
+    """
 
     action: Verb
     event: str
@@ -43,7 +46,10 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class HookInstallResult:
-    """What an install or remove did. active: whether the agent will run the hooks as things are now."""
+    """What an install or remove did. active: whether the agent will run the hooks as things are now.
+
+    notes: what was done besides, and what is left to the user, a sentence each.
+    """
 
     installer: str
     action: Literal["install", "remove"]
@@ -54,6 +60,7 @@ class HookInstallResult:
     hooks_dir: Path
     actions: tuple[Action, ...]
     warnings: tuple[Warn, ...]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """The JSON form (schemas/install-result.schema.json)."""
@@ -67,6 +74,7 @@ class HookInstallResult:
             "hooks_dir": str(self.hooks_dir),
             "actions": [action.to_dict() for action in self.actions],
             "warnings": [warn.to_dict() for warn in self.warnings],
+            "notes": list(self.notes),
         }
 
 

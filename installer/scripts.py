@@ -19,18 +19,21 @@ from hookkit.errors import HookInstallError
 from hookkit.installer import files
 
 RUNTIME = "runtime.json"
+_SHARED = "hookkit.hooks"
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptSet:
     """The files that one agent's hooks need in ``folder``: scripts, some of them shared with others, and runtime.json.
 
-    scripts: file names, in the order in which they are written; the package must hold them all.
+    scripts: file names, in the order in which they are written. package: holds the agent's own; the others are those
+    that all agents share. source: a folder that holds them all, instead.
     """
 
     folder: Path
     scripts: tuple[str, ...]
     source: Traversable | None = None
+    package: str = _SHARED
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -38,22 +41,29 @@ class ScriptSet:
 
     def origin(self, name: str) -> str:
         """Where the content of a file comes from, to be shown."""
-        return "<generated>" if name == RUNTIME else str(self._source() / name)
+        return "<generated>" if name == RUNTIME else str(self._find(name))
 
     def wanted(self) -> dict[str, bytes]:
         """File name -> content. HookInstallError where the package does not hold a script."""
+        return {RUNTIME: runtime(), **{name: self.content(name) for name in self.scripts}}
+
+    def content(self, name: str) -> bytes:
+        """What a file of the package holds. HookInstallError where it is missing."""
         try:
-            source = self._source()
-            return {RUNTIME: runtime(), **{name: (source / name).read_bytes() for name in self.scripts}}
+            return self._find(name).read_bytes()
         except (OSError, ModuleNotFoundError) as error:
+            which = "hookkit" if self.package == _SHARED else self.package.split(".")[0]
             raise HookInstallError(
                 "MISSING_HOOK_SCRIPT",
-                f"This hookkit lacks a hook script that it should hold ({error}).",
-                "Install hookkit again: pip install --force-reinstall hookkit.",
+                f"This {which} lacks a hook script that it should hold ({error}).",
+                f"Install {which} again: pip install --force-reinstall {which}.",
             ) from error
 
-    def _source(self) -> Traversable:
-        return self.source or importlib.resources.files("hookkit.hooks")
+    def _find(self, name: str) -> Traversable:
+        if self.source is not None:
+            return self.source / name
+        own = importlib.resources.files(self.package) / name
+        return own if own.is_file() else importlib.resources.files(_SHARED) / name
 
     def check(self) -> None:
         """Refuse, before anything is written, a folder or a file that cannot be replaced without harm."""
@@ -83,6 +93,13 @@ class ScriptSet:
         """Script name -> SHA-256 of this version's content."""
         return {name: _hash(data) for name, data in self.wanted().items() if name != RUNTIME}
 
+    def hashes_after(self, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Script name -> the hashes of all contents that were ever written, once this version's are."""
+        hashes = dict(known)
+        for name, digest in self.hashes().items():
+            hashes[name] = (*(h for h in hashes.get(name, ()) if h != digest), digest)
+        return hashes
+
     def ingest(self) -> tuple[str, ...]:
         """The command that runtime.json names for the ingest; empty where it names none."""
         words = self._runtime().get("ingest")
@@ -106,10 +123,16 @@ class ScriptSet:
 
     def write(self) -> None:
         """Bring every file up to date, each in one step."""
-        wanted = self.wanted()
-        for name, data in wanted.items():
-            if not self._same(name, data):
-                files.replace(self.folder / name, data, mode=_mode(name))
+        for name, data in self.wanted().items():
+            self._put(name, data)
+
+    def put(self, name: str) -> None:
+        """Bring one file up to date, in one step."""
+        self._put(name, runtime() if name == RUNTIME else self.content(name))
+
+    def _put(self, name: str, data: bytes) -> None:
+        if not self._same(name, data):
+            files.replace(self.folder / name, data, mode=_mode(name))
 
     def remove(self, known: Mapping[str, tuple[str, ...]], keep: Collection[str] = ()) -> tuple[Path, ...]:
         """Delete our files and what Python compiled of them. Returns those left, because they are not ours.

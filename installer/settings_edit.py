@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hookkit.installer import command, jsonedit
+from hookkit.installer import jsonedit
+from hookkit.installer.entries import (
+    HOOKS,
+    INERT,
+    Entry,
+    Ours,
+    ShapeError,
+    Spot,
+    by_array,
+    check_shape,
+    entries,
+    handlers_of,
+    is_right,
+    others,
+    spots,
+)
 from hookkit.installer.jsonedit import Splice
 from hookkit.installer.jsontext import Document, JsonTextError, Value, parse
 
-HOOKS = "hooks"
+__all__ = [
+    "Created",
+    "Edit",
+    "EditCheckError",
+    "Entry",
+    "Ours",
+    "ShapeError",
+    "check_shape",
+    "entries",
+    "is_right",
+    "with_hooks",
+    "without_hooks",
+]
 
-# A container that an edit made: () the document, ("hooks",), ("hooks", event).
+# What an edit made: () the document, ("hooks",), ("hooks", event), and (key,) for another key of the root.
 Created = frozenset[tuple[str, ...]]
-
-
-class ShapeError(ValueError):
-    """A place in the settings has a shape that cannot be edited safely. ``path`` is a JSON path."""
-
-    def __init__(self, path: str, found: str, needed: str) -> None:
-        self.path = path
-        self.found = found
-        self.needed = needed
-        super().__init__(f"{path} is {found}, not {needed}")
 
 
 class EditCheckError(RuntimeError):
     """An edit did not come out as it should; nothing must be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """What belongs in the settings: the name of our script, and for each event the handler that runs it."""
-
-    entry: str
-    handlers: Mapping[str, Mapping[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A handler of ours in the settings.
-
-    exact: it is the wanted handler, alone in a group of its own, under the event it is wanted for.
-    """
-
-    event: str
-    path: str
-    command: command.OwnCommand
-    data: object
-    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,49 +56,12 @@ class Edit:
     changed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """Where an entry is: its array, its place in it, and whether the whole element or one handler in it is ours."""
-
-    entry: Entry
-    array: Value
-    index: int
-
-
-def entries(doc: Document, ours: Ours) -> tuple[Entry, ...]:
-    """Every handler of ours, in the order of the text, under whatever event and group it is."""
-    return tuple(spot.entry for spot in _spots(doc, ours))
-
-
-def is_right(doc: Document, ours: Ours) -> bool:
-    """Whether each wanted event has exactly our entry, and no other entry of ours exists."""
-    found = entries(doc, ours)
-    return all(e.exact for e in found) and sorted(e.event for e in found) == sorted(ours.handlers)
-
-
-def check_shape(doc: Document, ours: Ours) -> None:
-    """Raise ShapeError where our hooks cannot be put in without guessing what is meant."""
-    root = doc.root
-    if root is None:
-        return
-    if root.kind != "object":
-        raise ShapeError("$", _named(root), "an object")
-    hooks = root.member(HOOKS)
-    if hooks is None:
-        return
-    if hooks.value.kind != "object":
-        raise ShapeError("$.hooks", _named(hooks.value), "an object")
-    for event in ours.handlers:
-        groups = hooks.value.member(event)
-        if groups is not None and groups.value.kind != "array":
-            raise ShapeError(f"$.hooks.{event}", _named(groups.value), "an array")
-
-
 def with_hooks(text: str, ours: Ours, base: str | None = None, created: Created | None = None) -> Edit:
-    """Put our hooks into a settings text: cut whatever is ours, then append one group per event, each last.
+    """Put our hooks into a settings text: cut whatever is ours, then append one entry per event, each last.
 
+    Where places count, an entry of ours that others follow is replaced where it stands.
     base: the text without our hooks, where it is known from an earlier edit; otherwise it is cut out of ``text``.
-    created: the containers that an earlier edit is known to have made.
+    created: what an earlier edit is known to have made.
     A text that is already right comes back unchanged. Raises JsonTextError, ShapeError, EditCheckError.
     """
     doc = parse(text)
@@ -113,111 +71,81 @@ def with_hooks(text: str, ours: Ours, base: str | None = None, created: Created 
     clean = without_hooks(text, ours, created) if base is None else base
     bare = parse(clean)
     check_shape(bare, ours)
-    splices, made = _additions(bare, ours)
+    splices, made = _additions(bare, ours, _places(doc, ours))
     result = jsonedit.apply(clean, splices)
     kept = {path for path in created or () if base is None and path not in made}
     edit = Edit(result, jsonedit.inverse(clean, splices), made | kept, changed=True)
-    _check(edit, clean, bare, ours)
+    _check(edit, clean, bare, ours, made)
     return edit
 
 
 def without_hooks(text: str, ours: Ours, created: Created | None = None) -> str:
-    """Cut our hooks out of a settings text, and the containers that we made, where they are empty now.
+    """Cut our hooks out of a settings text, and what we made around them, where nothing needs it now.
 
-    created: the containers that are ours; None where that is not known: then each one that the cut empties.
+    Where places count, a group of ours that others follow leaves an empty one behind.
+    created: what is ours; None where that is not known: then each hook container that the cut empties.
     A text without our hooks comes back unchanged. Raises JsonTextError, EditCheckError.
     """
     doc = parse(text)
-    spots = list(_spots(doc, ours))
-    if not spots:
+    found = list(spots(doc, ours))
+    if not found:
         return text
-    others = _others(doc, ours)
-    events = {spot.entry.event for spot in spots}
-    result = jsonedit.apply(text, [s for array, doomed in _by_array(spots) for s in jsonedit.cut(doc, array, doomed)])
+    result = jsonedit.apply(text, [s for array, doomed in by_array(found) for s in _cut(doc, array, doomed, ours)])
+    events = {spot.entry.event for spot in found}
     for path in sorted({(HOOKS, event) for event in events} if created is None else created):
         if len(path) > 1:
             result = _cut_empty(result, path)
     if created is None or (HOOKS,) in created:
         result = _cut_empty(result, (HOOKS,))
+    result, dropped = _without_root_keys(result, ours, created or frozenset())
     if created is not None and () in created:
         result = _cut_empty(result, ())
     try:
         after = parse(result)
     except JsonTextError as error:
         raise EditCheckError(f"cutting our hooks out would leave invalid text ({error})") from error
-    if entries(after, ours) or _others(after, ours) != others:
+    if entries(after, ours) or others(after, ours) != others(doc, ours, dropped):
         raise EditCheckError("cutting our hooks out would change somebody else's")
     return result
 
 
-def _named(value: Value) -> str:
-    if value.kind == "literal":
-        return "null" if value.scalar is None else str(value.scalar).lower()
-    return {"object": "an object", "array": "an array", "string": "a string"}.get(value.kind, "a number")
+def _cut(doc: Document, array: Value, doomed: list[Spot], ours: Ours) -> list[Splice]:
+    indexes = {spot.index for spot in doomed}
+    if not ours.positional or not doomed[0].whole:  # of handlers there is no inert one
+        return jsonedit.cut(doc, array, indexes)
+    last = len(array.children)
+    while last - 1 in indexes:
+        last -= 1
+    style = jsonedit.style_of(doc)
+    inert = jsonedit.render(INERT, style, "", multiline=False)
+    held = [array.children[index].value for index in sorted(indexes) if index < last]
+    return [
+        *(Splice(group.start, group.end, inert) for group in held),
+        *jsonedit.cut(doc, array, [index for index in indexes if index > last - 1]),
+    ]
 
 
-def _spots(doc: Document, ours: Ours) -> Iterator[_Spot]:
-    root = doc.root
-    if root is None or root.kind != "object":
-        return
-    counted = root.member(HOOKS)
-    for place in root.children:
-        if place.key != HOOKS or place.value.kind != "object":
+def _without_root_keys(text: str, ours: Ours, created: Created) -> tuple[str, frozenset[str]]:
+    """Take out the keys of the root that we added, if they are as we wrote them and no hooks are left to need them."""
+    dropped: set[str] = set()
+    for key, value in ours.root.items():
+        doc = parse(text)
+        if (key,) not in created or doc.root is None or _has_hooks(doc.root):
             continue
-        for member in place.value.children:
-            if member.value.kind == "array":
-                counts = place is counted and member is place.value.member(member.key or "")
-                yield from _spots_of_event(doc, member.key or "", member.value, ours, counts)
+        at = [index for index, child in enumerate(doc.root.children) if child.key == key]
+        if len(at) == 1 and doc.root.children[at[0]].value.data() == value:
+            text = jsonedit.apply(text, jsonedit.cut(doc, doc.root, at))
+            dropped.add(key)
+    return text, frozenset(dropped)
 
 
-def _spots_of_event(doc: Document, event: str, groups: Value, ours: Ours, counts: bool) -> Iterator[_Spot]:
-    for index, element in enumerate(groups.children):
-        group = element.value
-        where = f"$.hooks.{event}[{index}]"
-        loose = _own(group, ours)
-        if loose:  # a handler that lost the group around it
-            yield _Spot(Entry(event, where, loose, group.data(), exact=False), groups, index)
-            continue
-        handlers = _handlers(group)
-        if handlers is None:
-            continue
-        owned = [(at, own) for at, handler in enumerate(handlers.children) if (own := _own(handler.value, ours))]
-        whole = len(owned) == len(handlers.children) and _is_plain(group) and not _commented(doc, group, handlers)
-        wanted = ours.handlers.get(event)
-        exact = counts and wanted is not None and group.data() == {HOOKS: [dict(wanted)]}
-        for at, own in owned:
-            found = Entry(event, f"{where}.hooks[{at}]", own, handlers.children[at].value.data(), exact)
-            yield _Spot(found, groups, index) if whole else _Spot(found, handlers, at)
+def _has_hooks(root: Value) -> bool:
+    hooks = [child.value for child in root.children if child.key == HOOKS]
+    return any(not _is_empty(event.value) for value in hooks for event in value.children)
 
 
-def _own(handler: Value, ours: Ours) -> command.OwnCommand | None:
-    if handler.kind != "object":
-        return None
-    text, args = handler.member("command"), handler.member("args")
-    if text is None:
-        return None
-    return command.own_command(text.value.data(), ours.entry, args.value.data() if args else None)
-
-
-def _handlers(group: Value) -> Value | None:
-    found = group.member(HOOKS) if group.kind == "object" else None
-    return found.value if found and found.value.kind == "array" else None
-
-
-def _is_plain(group: Value) -> bool:
-    """A group that says nothing once its handlers are gone."""
-    return {child.key for child in group.children} <= {HOOKS, "matcher"}
-
-
-def _commented(doc: Document, group: Value, handlers: Value) -> bool:
-    inside = doc.comments_in(group.start, group.end)
-    return any(not any(h.start < span[0] < h.end for h in handlers.children) for span in inside)
-
-
-def _by_array(spots: list[_Spot]) -> Iterator[tuple[Value, list[int]]]:
-    arrays = {id(spot.array): spot.array for spot in spots}
-    for key, array in arrays.items():
-        yield array, [spot.index for spot in spots if id(spot.array) == key]
+def _is_empty(value: Value) -> bool:
+    return value.kind == "array" and not value.children
 
 
 def _cut_empty(text: str, path: tuple[str, ...]) -> str:
@@ -238,78 +166,63 @@ def _cut_empty(text: str, path: tuple[str, ...]) -> str:
     return jsonedit.apply(text, jsonedit.cut(doc, parent, [at]))
 
 
-def _additions(doc: Document, ours: Ours) -> tuple[list[Splice], Created]:
+def _places(doc: Document, ours: Ours) -> Mapping[str, int]:
+    """Event -> the place of our entry in it that is to keep it, where places count: the one that is right, or first."""
+    found: dict[str, int] = {}
+    whole = [spot for spot in spots(doc, ours) if spot.whole and spot.counts] if ours.positional else []
+    for spot in sorted(whole, key=lambda spot: not spot.entry.exact):
+        found.setdefault(spot.entry.event, spot.index)
+    return found
+
+
+def _additions(doc: Document, ours: Ours, places: Mapping[str, int]) -> tuple[list[Splice], Created]:
     style = jsonedit.style_of(doc)
-    groups = {event: [{HOOKS: [dict(handler)]}] for event, handler in ours.handlers.items()}
-    made = frozenset((HOOKS, event) for event in groups)
+    elements = {event: ours.element(event) for event in ours.handlers}
+    made: set[tuple[str, ...]] = {(HOOKS, event) for event in elements}
     text, root = doc.text, doc.root
+    absent = {key: value for key, value in ours.root.items() if root is None or root.member(key) is None}
+    made |= {(key,) for key in absent}
+    lists = {event: [element] for event, element in elements.items()}
     if root is None:
         gap = style.newline if doc.comments and not text.endswith(("\n", "\r")) else ""
-        body = jsonedit.render({HOOKS: groups}, style, "", multiline=True)
-        return [Splice(len(text), len(text), gap + body + style.newline)], made | {(), (HOOKS,)}
+        body = jsonedit.render({**absent, HOOKS: lists}, style, "", multiline=True)
+        return [Splice(len(text), len(text), gap + body + style.newline)], frozenset(made | {(), (HOOKS,)})
     hooks = root.member(HOOKS)
     if hooks is None:
-        return jsonedit.append(doc, root, [(HOOKS, groups)], style), made | {(HOOKS,)}
+        return jsonedit.append(doc, root, [*absent.items(), (HOOKS, lists)], style), frozenset(made | {(HOOKS,)})
     splices: list[Splice] = []
     missing: list[tuple[str | None, object]] = []
-    for event, group in groups.items():
+    for event, element in elements.items():
         present = hooks.value.member(event)
         if present is None:
-            missing.append((event, group))
+            missing.append((event, lists[event]))
+            continue
+        made.discard((HOOKS, event))
+        held = _held(present.value, places.get(event))
+        if held is None:
+            splices += jsonedit.append(doc, present.value, [(None, element)], style)
         else:
-            splices += jsonedit.append(doc, present.value, [(None, group[0])], style)
+            splices += jsonedit.append(doc, held, [(None, dict(ours.handlers[event]))], style)
     splices += jsonedit.append(doc, hooks.value, missing, style)
-    return splices, made & {(HOOKS, event) for event, _ in missing if event}
+    splices += jsonedit.append(doc, root, [*absent.items()], style)
+    return splices, frozenset(made)
 
 
-def _check(edit: Edit, clean: str, bare: Document, ours: Ours) -> None:
+def _held(groups: Value, place: int | None) -> Value | None:
+    """The handlers of the empty group that holds our place."""
+    if place is None or place >= len(groups.children):
+        return None
+    group = groups.children[place].value
+    return handlers_of(group) if group.data() == INERT else None
+
+
+def _check(edit: Edit, clean: str, bare: Document, ours: Ours, made: Iterable[tuple[str, ...]]) -> None:
     try:
         after = parse(edit.text)
     except JsonTextError as error:
         raise EditCheckError(f"the edit would leave invalid text ({error})") from error
-    if not is_right(after, ours) or _others(after, ours) != _others(bare, ours):
+    added = frozenset(path[0] for path in made if len(path) == 1)
+    if not is_right(after, ours) or others(after, ours, added) != others(bare, ours):
         raise EditCheckError("the edit would change somebody else's settings")
     if jsonedit.apply(edit.text, edit.undo) != clean:
         raise EditCheckError("the edit could not be undone exactly")
-
-
-def _others(doc: Document, ours: Ours) -> object:
-    """All that is not ours, scalars as they are spelled, duplicate keys included; empty hook containers left out."""
-    if doc.root is None:
-        return []
-    if doc.root.kind != "object":
-        return _spelled(doc, doc.root)
-    owned: dict[int, list[int]] = {id(array): doomed for array, doomed in _by_array(list(_spots(doc, ours)))}
-    rest: list[object] = []
-    for child in doc.root.children:
-        if child.key == HOOKS and child.value.kind == "object":
-            events = [(c.key, left) for c in child.value.children if (left := _event_rest(doc, c.value, owned)) != []]
-            if events:
-                rest.append((HOOKS, events))
-        else:
-            rest.append((child.key, _spelled(doc, child.value)))
-    return rest
-
-
-def _event_rest(doc: Document, value: Value, owned: Mapping[int, list[int]]) -> object:
-    if value.kind != "array":
-        return _spelled(doc, value)
-    rest: list[object] = []
-    for index, child in enumerate(value.children):
-        if index in owned.get(id(value), ()):
-            continue
-        handlers = _handlers(child.value)
-        if handlers is None:
-            rest.append(_spelled(doc, child.value))
-            continue
-        kept = [h.value for at, h in enumerate(handlers.children) if at not in owned.get(id(handlers), ())]
-        if kept or not _is_plain(child.value):
-            others = [(c.key, _spelled(doc, c.value)) for c in child.value.children if c.value is not handlers]
-            rest.append((others, [_spelled(doc, handler) for handler in kept]))
-    return rest
-
-
-def _spelled(doc: Document, value: Value) -> object:
-    if value.kind in ("object", "array"):
-        return (value.kind, [(child.key, _spelled(doc, child.value)) for child in value.children])
-    return doc.text[value.start : value.end]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeVar
 
-from hookkit import paths
 from hookkit.agents.contract import AgentContract, Scope
 from hookkit.errors import HookInstallError
-from hookkit.installer import files, record, status
+from hookkit.installer import files, probes, record, status
+from hookkit.installer.agent_installer import AgentInstaller, refuse_platform
 from hookkit.installer.drafts import InstallDraft, RemoveDraft, draft_install, draft_remove
-from hookkit.installer.envelope import file_left
-from hookkit.installer.record import InstallRecord
-from hookkit.installer.result import HookInstallResult, Preview, short, unified_diff
-from hookkit.installer.target import Target, resolve, still_needed
+from hookkit.installer.envelope import Warn, file_left
+from hookkit.installer.result import HookInstallResult, Preview, unified_diff
+from hookkit.installer.settings_target import SettingsTarget
+
+__all__ = ["SettingsHookInstaller", "refuse_platform"]
 
 # Somebody who saves the file again within the same millisecond, eight times in a row, is a program gone wild.
 _ATTEMPTS = 8
@@ -25,7 +25,7 @@ _ATTEMPTS = 8
 _Draft = TypeVar("_Draft", InstallDraft, RemoveDraft)
 
 
-class SettingsHookInstaller:
+class SettingsHookInstaller(AgentInstaller[SettingsTarget]):
     """Wires one agent through one settings file.
 
     contract: which events, which file, which envelope. scope: whose settings. settings_file, hooks_dir: instead of the
@@ -38,7 +38,7 @@ class SettingsHookInstaller:
         self,
         contract: AgentContract,
         *,
-        scope: Scope = "user",
+        scope: Scope | None = "user",
         project: Path | None = None,
         settings_file: Path | None = None,
         hooks_dir: Path | None = None,
@@ -47,9 +47,8 @@ class SettingsHookInstaller:
         source: Traversable | None = None,
     ) -> None:
         refuse_platform(os.name)
-        self.installer_name = contract.name
-        self.title, self.subject, self.unit = contract.title, f"{contract.title} hooks", "events"
-        self.target = resolve(
+        self.name_after(contract)
+        self.target = SettingsTarget.resolve(
             contract,
             scope=scope,
             project=project,
@@ -59,10 +58,6 @@ class SettingsHookInstaller:
             interpreter=interpreter,
             source=source,
         )
-
-    @property
-    def place(self) -> Path:
-        return self.target.link
 
     def is_present(self) -> bool:
         """Whether the settings hold hooks of ours, or did by our records."""
@@ -77,15 +72,16 @@ class SettingsHookInstaller:
         target = self.target.as_recorded()
         draft = draft_install(target)
         diff = unified_diff(target.link, draft.text, draft.edit.text)
-        return Preview(draft.actions, diff, (*draft.warnings, *target.outside_warnings()))
+        warnings = (*draft.warnings, *target.outside_warnings(), *target.not_run_warnings())
+        return Preview(draft.actions, diff, warnings)
 
     def preview_remove(self) -> Preview:
         """What remove() would do, with a diff."""
         draft = draft_remove(self.target.as_found())
         return Preview(draft.actions, unified_diff(self.target.link, draft.text, draft.result), ())
 
-    def install(self) -> HookInstallResult:
-        """Put the hooks in, or put them right. A second call changes nothing."""
+    def install(self, *, trust: bool = False) -> HookInstallResult:
+        """Put the hooks in, or put them right. A second call changes nothing. trust: see ``AgentInstaller``."""
         target = self.target.as_recorded()
         draft_install(target)  # refusals come before the lock, which is a file too
         with files.exclusive():
@@ -96,7 +92,8 @@ class SettingsHookInstaller:
             except HookInstallError:
                 self._back_out(target, first)
                 raise
-        warnings = (*draft.warnings, *target.outside_warnings())
+        notes, asked = self.ask(target, trust)
+        warnings = (*draft.warnings, *target.outside_warnings(), *asked, *target.not_run_warnings())
         return HookInstallResult(
             installer=self.installer_name,
             action="install",
@@ -107,6 +104,7 @@ class SettingsHookInstaller:
             hooks_dir=target.folder,
             actions=draft.actions,
             warnings=warnings,
+            notes=notes,
         )
 
     def remove(self) -> HookInstallResult:
@@ -114,11 +112,14 @@ class SettingsHookInstaller:
         target = self.target.as_found()
         draft = draft_remove(target)  # refusals come before the lock, which is a file too
         left: tuple[Path, ...] = ()
+        notes: tuple[str, ...] = ()
+        failed: tuple[Warn, ...] = ()
         self._sweep()
         if _changes(draft):
             with files.exclusive():
+                notes, failed = probes.untrust(target) if draft.events else ((), ())
                 draft = self._until_done(lambda: draft_remove(target), self._commit_remove)
-                left = self._remove_scripts(target.folder, draft.known)
+                left = self.remove_scripts(target.folder, draft.known)
                 if draft.known:
                     record.drop(draft.known)
         return HookInstallResult(
@@ -130,29 +131,13 @@ class SettingsHookInstaller:
             settings_path=self.target.link,
             hooks_dir=target.folder,
             actions=draft.actions,
-            warnings=tuple(file_left(path) for path in left),
+            warnings=(*failed, *(file_left(path) for path in left)),
+            notes=notes,
         )
 
     def status(self) -> dict[str, object]:
         """The state of things as they are now, read anew at every call (schemas/install-status.schema.json)."""
         return status.status(self.target.as_found())
-
-    def details(self, result: HookInstallResult) -> Iterator[str]:
-        yield f"Scripts:   {short(result.hooks_dir)}"
-        yield f"Sessions:  {short(paths.home())} and .opentraces/ in each worktree; nothing leaves this machine."
-
-    def next_step(self, result: HookInstallResult) -> str:
-        program = self.target.contract.program
-        if not result.active:
-            return f"{self.title} does not run these hooks yet: see above."
-        return f"Next: start {program} as always, then `hookkit list`. `hookkit doctor` proves that hooks fire."
-
-    def left_alone(self, done: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-        """Hooks that nobody asked to remove: in this project's own settings, and not put there from here."""
-        for scope in self.target.contract.settings:
-            target = replace(self.target, scope=scope, link=self.target.settings_of(scope))
-            if target.file not in done and target.entries():
-                yield target.link, target.command("remove")
 
     def _sweep(self) -> None:
         """Delete what killed runs left half written."""
@@ -170,7 +155,7 @@ class SettingsHookInstaller:
             "Close what writes to it, then run the same command again.",
         )
 
-    def _commit_install(self, target: Target, draft: InstallDraft) -> bool:
+    def _commit_install(self, target: SettingsTarget, draft: InstallDraft) -> bool:
         shared = target.scope == "project"
         if draft.record != draft.known:
             record.save(draft.record)
@@ -183,16 +168,16 @@ class SettingsHookInstaller:
             if not files.replace(draft.found.path, data, mode, expect=draft.found):
                 return False
         if draft.known and draft.known.hooks_dir != target.folder:
-            self._remove_scripts(draft.known.hooks_dir, draft.known)
+            self.remove_scripts(draft.known.hooks_dir, draft.known)
         return True
 
-    def _back_out(self, target: Target, first: InstallDraft) -> None:
+    def _back_out(self, target: SettingsTarget, first: InstallDraft) -> None:
         """A first install that failed half way leaves nothing; what a later one leaves, the next run puts right."""
         written = first.edit.text.encode("utf-8", "surrogateescape")
         if first.known is not None or files.read(first.found.path).data == written:
             return
         if first.hook_folders:
-            self._remove_scripts(target.folder, first.record)
+            self.remove_scripts(target.folder, first.record)
         files.drop_folders(first.folders)
         record.drop(first.record)
 
@@ -210,24 +195,6 @@ class SettingsHookInstaller:
         if draft.result is None and draft.known:
             files.drop_folders(draft.known.created_folders)
         return True
-
-    def _remove_scripts(self, folder: Path, known: InstallRecord | None) -> tuple[Path, ...]:
-        """Delete those of our scripts in a folder that no other settings file needs; give those that are not ours."""
-        target = replace(self.target, hooks_dir=folder)
-        left = target.scripts.remove(known.scripts if known else {}, keep=still_needed(folder, target))
-        files.drop_folders((folder,) if folder == paths.hooks() else ())
-        files.drop_folders(known.created_hook_folders if known else ())
-        return left
-
-
-def refuse_platform(name: str) -> None:
-    """Raise HookInstallError on a platform (``os.name``) whose shell the hooks are not made for."""
-    if name == "nt":
-        raise HookInstallError(
-            "WINDOWS_UNSUPPORTED",
-            "hookkit installs hooks on Linux and macOS only; the hook command needs a POSIX shell.",
-            "Run the agent and hookkit inside WSL.",
-        )
 
 
 def _changes(draft: InstallDraft | RemoveDraft) -> bool:

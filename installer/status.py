@@ -9,32 +9,55 @@ from collections.abc import Mapping
 
 from hookkit import paths
 from hookkit.errors import HookInstallError
-from hookkit.installer import command, envelope, settings_edit
+from hookkit.installer import command, envelope, probes, settings_edit
 from hookkit.installer.envelope import Warn
 from hookkit.installer.jsontext import JsonTextError, parse
 from hookkit.installer.scripts import RUNTIME
 from hookkit.installer.settings_edit import Entry
+from hookkit.installer.settings_target import SettingsTarget
 from hookkit.installer.target import Target
 
 
-def status(target: Target) -> dict[str, object]:
+def status(target: SettingsTarget) -> dict[str, object]:
     """The machine-readable state (schemas/install-status.schema.json).
 
     installed: every event is registered and what it runs exists. active: the agent will really run it.
     stale: events whose entry is not what this hookkit would write. duplicates: events registered more than once.
     """
-    entries, warnings, settings_exists, readable = _settings(target)
-    present = {event: any(e.event == event for e in entries) for event in target.ours.handlers}
+    entries, warnings, exists, readable = _settings(target)
     counts = Counter(e.event for e in entries)
+    return report(
+        target,
+        present={event: event in counts for event in target.ours.handlers},
+        stale=[event for event in dict.fromkeys(e.event for e in entries) if not _exact(entries, event)],
+        duplicates=sorted(event for event, count in counts.items() if count > 1),
+        commands=sorted({entry.text for entry in entries}),
+        interpreters=sorted({e.command.interpreter for e in entries}) or [target.interpreter],
+        settings=(exists, readable),
+        warnings=warnings,
+    )
+
+
+def report(
+    target: Target,
+    *,
+    present: Mapping[str, bool],
+    stale: list[str],
+    duplicates: list[str],
+    commands: list[str],
+    interpreters: list[str],
+    settings: tuple[bool, bool],
+    warnings: list[Warn],
+) -> dict[str, object]:
+    """The state of an agent's install. settings: whether the file exists, and whether it can be read."""
     # Another home, or another environment, says other things in it; that is not wrong by itself.
     scripts_current = not set(target.scripts.stale()) - {RUNTIME}
-    interpreters = sorted({e.command.interpreter for e in entries}) or [target.interpreter]
     interpreter_ok = all(command.interpreter_works(interpreter) for interpreter in interpreters)
     scripts_present = {name: os.path.isfile(target.folder / name) for name in target.scripts.names}
-    stale = [event for event in dict.fromkeys(e.event for e in entries) if not _exact(entries, event)]
     installed = all(present.values()) and all(scripts_present.values()) and interpreter_ok
     warnings += _own_warnings(target, present, stale, scripts_current, interpreters, interpreter_ok)
-    warnings += _runtime_warnings(target) if entries else []
+    if any(present.values()) or stale:
+        warnings += (*_runtime_warnings(target), *probes.warnings(target))
     return {
         "installer": target.contract.name,
         "title": target.contract.title,
@@ -44,10 +67,10 @@ def status(target: Target) -> dict[str, object]:
         "agent_dir_exists": os.path.isdir(target.contract.config_home(target.env)),
         "agent_program": shutil.which(target.contract.program, path=target.env.get("PATH")),
         "settings_path": str(target.link),
-        "settings_exists": settings_exists,
-        "settings_readable": readable,
-        "entries_present": present,
-        "commands": sorted({_command(e) for e in entries}),
+        "settings_exists": settings[0],
+        "settings_readable": settings[1],
+        "entries_present": dict(present),
+        "commands": commands,
         "hooks_dir": str(target.folder),
         "script_paths": {name: str(target.folder / name) for name in target.scripts.names},
         "scripts_present": scripts_present,
@@ -55,14 +78,14 @@ def status(target: Target) -> dict[str, object]:
         "ingest_ok": target.scripts.runs_ingest(),
         "interpreter": interpreters[0],
         "interpreter_ok": interpreter_ok,
-        "duplicates": sorted(event for event, count in counts.items() if count > 1),
+        "duplicates": duplicates,
         "stale": stale,
         "recorded": target.record() is not None,
         "warnings": [warn.to_dict() for warn in warnings],
     }
 
 
-def _settings(target: Target) -> tuple[tuple[Entry, ...], list[Warn], bool, bool]:
+def _settings(target: SettingsTarget) -> tuple[tuple[Entry, ...], list[Warn], bool, bool]:
     """The entries of ours, what keeps them from running, and whether the settings file exists and can be read."""
     warnings: list[Warn] = []
     entries: tuple[Entry, ...] = ()
@@ -77,24 +100,21 @@ def _settings(target: Target) -> tuple[tuple[Entry, ...], list[Warn], bool, bool
     except JsonTextError as error:
         refusal = envelope.corrupt(target.link, error)
         exists = True
-        warnings.append(_refused(target, refusal))
+        warnings.append(refused(target, refusal))
     except HookInstallError as refusal:
         exists = os.path.exists(target.link)
-        warnings.append(_refused(target, refusal))
+        warnings.append(refused(target, refusal))
     policy = envelope.managed_refusal(target.contract)
     return entries, [*warnings, *([policy] if policy else []), *target.outside_warnings()], exists, readable
 
 
-def _refused(target: Target, refusal: HookInstallError) -> Warn:
+def refused(target: Target, refusal: HookInstallError) -> Warn:
+    """A refusal, as something that stands in the way."""
     return Warn(refusal.code, str(target.link), "$", refusal.message, refusal.hint, blocks=True)
 
 
 def _exact(entries: tuple[Entry, ...], event: str) -> bool:
     return [e.exact for e in entries if e.event == event] == [True]
-
-
-def _command(entry: Entry) -> str:
-    return str(entry.data.get("command", "")) if isinstance(entry.data, Mapping) else ""
 
 
 def _own_warnings(

@@ -1,23 +1,22 @@
-"""What one installer works on: an agent's contract, one settings file, one folder of scripts."""
+"""What one installer works on: an agent's contract, the file that wires it, one folder of scripts."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Self
 
-from hookkit import agents, paths
+from hookkit import paths
 from hookkit.agents.contract import AgentContract, Scope
-from hookkit.errors import HookInstallError, HookkitError, UsageError
-from hookkit.installer import command, envelope, files, record, settings_edit
+from hookkit.errors import HookInstallError, UsageError
+from hookkit.installer import command, files, record
 from hookkit.installer.envelope import Warn
-from hookkit.installer.jsontext import Document, JsonTextError, parse
 from hookkit.installer.record import InstallRecord
 from hookkit.installer.scripts import RUNTIME, ScriptSet
-from hookkit.installer.settings_edit import Entry, Ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """link: the settings file as it was named. hooks_dir: None where nobody chose one."""
+    """link: the settings file, or our extension, as it was named. hooks_dir: None where nobody chose one."""
 
     contract: AgentContract
     scope: Scope | None
@@ -52,17 +51,8 @@ class Target:
     source: Traversable | None = None
 
     @property
-    def ours(self) -> Ours:
-        """What belongs in the settings."""
-        line = command.command_for(self.interpreter, self.folder / self.contract.hook_entry)
-        return Ours(
-            self.contract.hook_entry,
-            {e.name: {"type": "command", "command": line, "timeout": e.timeout} for e in self.contract.events},
-        )
-
-    @property
     def file(self) -> Path:
-        """The settings file itself, links followed."""
+        """The file itself, links followed."""
         return files.follow(self.link)
 
     @property
@@ -70,8 +60,13 @@ class Target:
         return (self.hooks_dir or paths.hooks()).absolute()
 
     @property
+    def script(self) -> Path:
+        """What the agent runs."""
+        return self.folder / self.contract.hook_entry
+
+    @property
     def scripts(self) -> ScriptSet:
-        return ScriptSet(self.folder, self._scripts, self.source)
+        return ScriptSet(self.folder, self._scripts, self.source, self.contract.hooks_package)
 
     @property
     def _scripts(self) -> tuple[str, ...]:
@@ -88,29 +83,27 @@ class Target:
             words += ["--scope", self.scope, "--project", str(self.project)]
         return shlex.join(words)
 
-    def read(self) -> tuple[files.Found, str | None]:
-        """The settings file and its text (None: there is none). HookInstallError where it cannot be read."""
-        found = files.read(self.link)
-        return found, None if found.data is None else envelope.read_settings(self.link, found.data)
-
-    def as_recorded(self) -> Target:
+    def as_recorded(self) -> Self:
         """The same target with the folder of scripts that was chosen at install, unless one is named now."""
         known = self.record()
         return self if known is None or self.hooks_dir is not None else replace(self, hooks_dir=known.hooks_dir)
 
-    def as_found(self) -> Target:
-        """As recorded; where no record is left, with the folder that the entries name, if our scripts are in it."""
+    def as_found(self) -> Self:
+        """As recorded; where no record is left, with the folder that is named by what we registered, if it is there."""
         recorded = self.as_recorded()
         if recorded.hooks_dir is not None:
             return recorded
-        folders = {entry.command.folder for entry in self.entries()}
+        folders = self.folders_named()
         named = folders.pop() if len(folders) == 1 else None
         return replace(self, hooks_dir=named) if named and os.path.isfile(named / RUNTIME) else self
 
-    def entries(self) -> tuple[Entry, ...]:
-        """The hooks of ours in the settings; none where the file cannot be read."""
-        doc = _readable(self.link)
-        return settings_edit.entries(doc, self.ours) if doc else ()
+    def registered(self) -> Mapping[str, str | Sequence[str]]:
+        """Event -> our command as it stands there now: a line for a shell, or words."""
+        return {}
+
+    def folders_named(self) -> set[Path]:
+        """The folders of scripts that what we registered names."""
+        return set()
 
     def elsewhere(self) -> Elsewhere | None:
         """The other place where these hooks keep what they record, if it is not that of this process."""
@@ -121,86 +114,74 @@ class Target:
     def record(self) -> InstallRecord | None:
         return record.load(self.contract.name, self.file)
 
-    def settings_of(self, scope: Scope) -> Path:
-        """The settings file of a scope, as seen from here."""
-        return self.contract.settings[scope](self.env, self.project)
+    def refuse_if_elsewhere(self) -> None:
+        """Raise HookInstallError where a hookkit of another home has the record: only it can take its install back."""
+        other = self.elsewhere()
+        if self.record() is None and other and record.load(self.contract.name, self.file, other.state):
+            raise HookInstallError(
+                "INSTALLED_ELSEWHERE",
+                f"The hooks in {self.link} were put there by a hookkit whose home is {other.home}.",
+                other.command(f"remove {self.contract.name} --settings-file {shlex.quote(str(self.link))}"),
+            )
+
+    def place_of(self, scope: Scope) -> Path:
+        """The file of a scope, as seen from here."""
+        return self.contract.places[scope](self.env, self.project)
 
     def other_sources(self) -> Iterator[Path]:
-        """The other settings files that the agent reads here; one that switches hooks off does so for all of them."""
+        """The files of the other scopes, which the agent reads here too."""
         seen = {files.follow(self.link)}
-        for scope in self.contract.settings:
-            path = self.settings_of(scope)
+        for scope in self.contract.places:
+            path = self.place_of(scope)
             if files.follow(path) not in seen:
                 seen.add(files.follow(path))
                 yield path
 
-    def outside_warnings(self) -> tuple[Warn, ...]:
-        """What other settings files do to our hooks: switch them off, or run another copy of them."""
-        found: list[Warn] = []
-        mine = {str(handler["command"]) for handler in self.ours.handlers.values()}
-        for path in self.other_sources():
-            doc = _readable(path)
-            if doc is None:
-                continue
-            found += (w for w in envelope.warnings(self.contract, path, doc) if w.code == "HOOKS_DISABLED")
-            entries = settings_edit.entries(doc, self.ours)
-            others = [e for e in entries if not isinstance(e.data, Mapping) or e.data.get("command") not in mine]
-            if others:
-                found.append(
-                    Warn(
-                        "REGISTERED_TWICE",
-                        str(path),
-                        others[0].path,
-                        f"hookkit is also registered in {path}, with another command: every call is recorded twice.",
-                        f"hookkit remove {self.contract.name} --settings-file {path}",
-                        blocks=False,
-                    )
-                )
-        return tuple(found)
+    def not_run_warnings(self) -> tuple[Warn, ...]:
+        """What is to be known of an agent that hookkit was never tried with."""
+        if self.contract.evidence.level == "run":
+            return ()
+        message = f"{self.contract.title} is {self.contract.evidence}: hookkit follows its documentation."
+        hint = f"See what a first session gives: {self.command('doctor')}, then hookkit list."
+        return (Warn("NOT_RUN", str(self.link), "$", message, hint, blocks=False),)
 
-
-def _readable(path: Path) -> Document | None:
-    try:
-        found = files.read(path)
-        return None if found.data is None else parse(envelope.read_settings(path, found.data))
-    except (HookkitError, JsonTextError):
-        return None
-
-
-def resolve(
-    contract: AgentContract,
-    *,
-    scope: Scope = "user",
-    project: Path | None = None,
-    settings_file: Path | None = None,
-    hooks_dir: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    interpreter: str | None = None,
-    source: Traversable | None = None,
-) -> Target:
-    """Find the settings file of a scope, unless one is named. HookkitError for a scope the agent does not have."""
-    environment = os.environ if env is None else env
-    folder = (project or Path.cwd()).absolute()
-    if settings_file is None and scope not in contract.settings:
-        raise UsageError(
-            "UNKNOWN_SCOPE",
-            f"{contract.title} has no {scope} settings.",
-            f"Use one of: {', '.join(contract.settings)}.",
+    @classmethod
+    def resolve(
+        cls,
+        contract: AgentContract,
+        *,
+        scope: Scope | None = "user",
+        project: Path | None = None,
+        settings_file: Path | None = None,
+        hooks_dir: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        interpreter: str | None = None,
+        source: Traversable | None = None,
+    ) -> Self:
+        """Find the file of a scope, unless one is named. HookkitError for a scope the agent does not have."""
+        environment = os.environ if env is None else env
+        folder = (project or Path.cwd()).absolute()
+        chosen = scope or "user"
+        if settings_file is None and chosen not in contract.places:
+            raise UsageError(
+                "UNKNOWN_SCOPE",
+                f"{contract.title} has no {chosen} settings.",
+                f"Use one of: {', '.join(contract.places)}.",
+            )
+        link = settings_file or contract.places[chosen](environment, folder)
+        target = cls(
+            contract,
+            None if settings_file else chosen,
+            folder,
+            link.absolute(),
+            hooks_dir.absolute() if hooks_dir else None,
+            interpreter or command.stable_interpreter(),
+            environment,
+            source,
         )
-    link = settings_file or contract.settings[scope](environment, folder)
-    target = Target(
-        contract,
-        None if settings_file else scope,
-        folder,
-        link.absolute(),
-        hooks_dir.absolute() if hooks_dir else None,
-        interpreter or command.stable_interpreter(),
-        environment,
-        source,
-    )
-    for path in (target.folder, target.interpreter):
-        _check_text(str(path))
-    return target
+        for path in (target.folder, target.interpreter):
+            _check_text(str(path))
+        return target
 
 
 def _check_text(path: str) -> None:
@@ -212,34 +193,3 @@ def _check_text(path: str) -> None:
             f"The path {path!r} is not UTF-8 text, so it cannot stand in a settings file.",
             "Choose a folder with a plain name: --hooks-dir.",
         ) from None
-
-
-def still_needed(folder: Path, but: Target) -> frozenset[str]:
-    """The files in ``folder`` that agents still run by any settings file other than that of ``but``."""
-    users = _users_of(folder, but)
-    contracts = [but.contract if name == but.contract.name else agents.AGENTS.get(name) for name in users]
-    if None in contracts:  # an agent of a later hookkit: what it needs is not known
-        return frozenset(path.name for path in folder.glob("*"))
-    return frozenset(name for c in contracts if c is not None for name in (*c.hook_files, RUNTIME))
-
-
-def _users_of(folder: Path, but: Target) -> frozenset[str]:
-    mine = files.follow(but.link)
-    # Git hooks and the watcher are recorded too; what they need is in folders of their own.
-    known = {(r.agent, r.settings) for r in record.load_all() if r.agent in agents.AGENTS or r.hooks_dir == folder}
-    known |= {(but.contract.name, files.follow(path)) for path in but.other_sources()}
-    return frozenset(agent for agent, path in known if path != mine and _runs_from(agent, path, folder, but))
-
-
-def _runs_from(agent: str, path: Path, folder: Path, but: Target) -> bool:
-    contract = but.contract if agent == but.contract.name else agents.AGENTS.get(agent)
-    try:
-        found = files.read(path)
-        if found.data is None:
-            return False
-        if contract is None:
-            return True
-        doc = parse(envelope.read_settings(path, found.data))
-    except (HookkitError, JsonTextError):
-        return True  # not known: what may be in use stays
-    return any(entry.command.folder == folder for entry in settings_edit.entries(doc, Ours(contract.hook_entry, {})))

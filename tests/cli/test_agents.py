@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hookkit.agents import AGENTS
+from hookkit.agents.contract import ExtensionWiring
 from hookkit.cli.agents import command
 
 
@@ -41,5 +42,15 @@ def test_an_agent_is_found_by_its_folder_or_its_program(
 def test_the_text_names_version_and_date_of_the_evidence() -> None:
     said = CliRunner().invoke(command, []).output
     for contract in AGENTS.values():
-        assert contract.evidence.version in said
-        assert contract.evidence.date in said
+        assert str(contract.evidence) in said
+
+
+def test_the_json_tells_how_each_is_wired_resumed_and_paired(isolated_home: Path) -> None:
+    for row, contract in zip(json.loads(CliRunner().invoke(command, ["--json"]).output), AGENTS.values(), strict=True):
+        assert row["wiring"] == ("extension" if isinstance(contract.wiring, ExtensionWiring) else "settings")
+        assert (row["scopes"], row["timeout_unit"]) == (list(contract.places), contract.wiring.timeout_unit)
+        assert (row["call_id"], row["call_ids"]) == (contract.call_field, contract.call_ids)
+        assert row["resumes"] is (contract.resuming is not None)
+        assert row["at_step"] is bool(contract.resuming and contract.resuming.at_step)
+        assert (row["skills"] is None) is (contract.skills is None)
+        assert row["evidence"]["level"] == contract.evidence.level

@@ -192,20 +192,86 @@ def test_a_warning_is_shown_with_its_place_and_what_to_do(claude: Path) -> None:
     for output in (call(install, "claude-code").output, call(status).output):
         assert "~/.claude/settings.json, $.disableAllHooks" in output
         assert "hint: Set it to false" in output
-    assert "not active" in call(status).output
+    assert "Claude Code: installed, not active" in call(status, "claude-code").output
 
 
 def test_status_tells_incomplete_from_missing(claude: Path) -> None:
-    assert "Claude Code: not installed" in call(status).output
+    assert "Claude Code: not installed" in call(status, "claude-code").output
     assert "hookkit install claude-code" in call(status).output
     call(install, "claude-code")
-    assert "Claude Code: active" in call(status).output
+    assert "Claude Code: active" in call(status, "claude-code").output
     data = json.loads(claude.read_text())
     del data["hooks"]["Stop"]
     claude.write_text(json.dumps(data))
-    output = call(status).output
+    output = call(status, "claude-code").output
     assert "Claude Code: incomplete" in output
     assert "Not registered: Stop." in output
+
+
+def test_without_a_name_status_is_a_table_of_what_is_installed_and_what_is_here(
+    claude: Path, isolated_home: Path, tmp_path: Path
+) -> None:
+    (isolated_home / ".codex").mkdir()
+    call(install, "claude-code", "--scope", "project")
+    call(install, "claude-code", "--settings-file", str(tmp_path / "any.json"))
+    claude.write_text("{")
+    rows = [line.split() for line in call(status).output.splitlines()]
+    assert rows[0] == ["scope", "installed", "active", "place"]
+    project = f"{Path.cwd()}/.claude/settings.json"
+    assert ["claude-code", "-", "12", "of", "12", "yes", project] in rows
+    assert ["claude-code", "-", "12", "of", "12", "yes", str(tmp_path / "any.json")] in rows
+    assert ["codex-cli", "user", "no", "-", "~/.codex/hooks.json"] in rows
+    assert rows[-1] == ["Next:", "hookkit", "install", "codex-cli"]
+
+
+def test_where_nothing_is_installed_and_no_agent_is_here_status_says_so(
+    isolated_home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "hookkit agents" in call(status).output
+    assert valid(call(status, "--json"), "install-status")["installers"] == []
+
+
+def test_all_installs_for_every_agent_that_is_here_without_asking(claude: Path, isolated_home: Path) -> None:
+    (isolated_home / ".codex").mkdir()
+    results = valid(call(install, "--all", "--json"), "install-result")["results"]
+    here = [result["installer"] for result in results]
+    assert here[:2] == ["claude-code", "codex-cli"]
+    states = valid(call(status, "--all", "--json"), "install-status")["installers"]
+    assert [state["installer"] for state in states if state["installed"]] == here
+    removed = valid(call(remove, "--all", "--json"), "install-result")["results"]
+    assert [(result["installer"], result["changed"]) for result in removed] == [(name, True) for name in here]
+    assert not (isolated_home / ".codex" / "hooks.json").exists()
+
+
+def test_all_of_a_scope_is_all_that_have_it(claude: Path, isolated_home: Path) -> None:
+    (isolated_home / ".codex").mkdir()
+    results = valid(call(install, "--all", "--scope", "local", "--json"), "install-result")["results"]
+    assert [result["installer"] for result in results] == ["claude-code"]
+
+
+@pytest.mark.parametrize("module", [install, remove, status])
+def test_a_name_beside_all_is_a_usage_error(module: Any, claude: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        call(module, "claude-code", "--all")
+    assert caught.value.code == "NAMES_AND_ALL"
+
+
+def test_settings_of_an_agent_that_holds_nothing_of_ours_are_in_nobodys_way(claude: Path, isolated_home: Path) -> None:
+    (isolated_home / ".codex" / "hooks.json").mkdir(parents=True)
+    call(install, "claude-code")
+    assert "Removed Claude Code hooks" in call(remove).output
+
+
+def test_trust_where_there_is_none_to_be_told_is_a_usage_error_and_installs_nothing(claude: Path) -> None:
+    before = claude.read_bytes()
+    for names in (["claude-code"], ["git"], ["codex-cli", "claude-code"]):
+        with pytest.raises(UsageError) as caught:
+            call(install, *names, "--trust")
+        assert (caught.value.code, bool(caught.value.hint)) == ("NOTHING_TO_TRUST", True)
+    assert claude.read_bytes() == before
+    call(install, "--all", "--trust")
+    assert claude.read_bytes() != before
 
 
 def test_what_could_steer_a_terminal_is_shown_escaped(claude: Path) -> None:
@@ -257,16 +323,18 @@ def test_status_shows_every_install_and_doctor_too(claude: Path, tmp_path: Path)
 
 def test_settings_that_cannot_be_read_are_not_called_missing_hooks(claude: Path) -> None:
     claude.write_text("{")
-    output = call(status).output
+    output = call(status, "claude-code").output
     assert "Claude Code: the settings cannot be read" in output
-    assert "Next: hookkit install" not in output
+    for said in (output, call(status).output):
+        assert "Next: hookkit install" not in said
+        assert "is not valid JSON" in said
 
 
 def test_remove_finds_the_scripts_without_any_state(claude: Path, tmp_path: Path) -> None:
     before = claude.read_bytes()
     call(install, "claude-code", "--hooks-dir", str(tmp_path / "h"))
     shutil.rmtree(paths.state())
-    assert "Claude Code: active" in call(status).output
+    assert "Claude Code: active" in call(status, "claude-code").output
     call(remove)
     assert claude.read_bytes() == before
     assert list((tmp_path / "h").iterdir()) == []

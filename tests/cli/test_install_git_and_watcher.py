@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from hookkit import agents, cli, paths
-from hookkit.installer import ClaudeCodeHookInstaller, doctor, watcher_service
+from hookkit.installer import ClaudeCodeHookInstaller, watcher_service
 from hookkit.installer.rehearsal import Rehearsal
 from hookkit.trails.log import read_events
 
@@ -69,13 +69,11 @@ def test_every_answer_follows_its_schema(repository: Path, capsys: pytest.Captur
 def test_what_nobody_named_is_shown_only_where_it_was_installed(
     repository: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert [state["installer"] for state in json.loads(run(capsys, "status", "--json"))["installers"]] == [
-        "claude-code"
-    ]
+    assert json.loads(run(capsys, "status", "--json"))["installers"] == []
     assert "git: not installed" in run(capsys, "status", "git")
     run(capsys, "install", "git")
     monkeypatch.chdir(tmp_path)
-    assert f"folder    {repository.resolve()}/.git/hooks  2 of 2 hooks" in run(capsys, "status")
+    assert f"folder    {repository.resolve()}/.git/hooks  2 of 2 hooks" in run(capsys, "status", "git")
     output = run(capsys, "remove", "git")
     assert output.startswith("Removed git hooks: 2 hooks from ")
     assert not (repository / ".git" / "hooks").exists()
@@ -87,7 +85,7 @@ def test_a_repository_that_git_refuses_is_in_nobodys_way(
     repository: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (repository / ".git" / "config").write_text("[core")
-    assert "Claude Code: not installed" in run(capsys, "status")
+    assert "hookkit is not installed" in run(capsys, "status")
     assert "No hooks of hookkit were found." in run(capsys, "remove")
     assert cli.run(["status", "git"]) == 1
     assert "hint:" in capsys.readouterr().err
@@ -175,7 +173,7 @@ def test_a_commit_of_what_an_agent_wrote_is_anchored_in_the_background(
     (tmp_path / "scratch").mkdir()
     rehearsal = Rehearsal(agents.AGENTS["claude-code"], tmp_path / "scratch")
     env = {key: os.environ[key] for key in ("PATH", "HOME")}
-    assert list(rehearsal.play(doctor._registered(agent), env))
+    assert list(rehearsal.play(agent.registered(), env))
     run(capsys, "install", "git", "--project", str(rehearsal.root))
     _until(lambda: any(event.event_type == "trace_session_closed" for event in read_events(rehearsal.root)))
     for arguments in (["add", "-A"], ["commit", "-q", "-m", "what the agent wrote"]):

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hookkit.agents import AGENTS
-from hookkit.agents.contract import AgentContract
+from hookkit.agents.contract import AgentContract, SettingsWiring
 from hookkit.installer import SettingsHookInstaller
 from tests.installer.repositories import repository, spy  # noqa: F401  fixtures
 
@@ -25,7 +25,10 @@ Install = Callable[..., SettingsHookInstaller]
 @pytest.fixture
 def contract(tmp_path: Path) -> AgentContract:
     """Claude Code, on a machine whose managed policy is in the test's hands."""
-    return dataclasses.replace(AGENTS["claude-code"], managed=(tmp_path / "managed.json", tmp_path / "managed.d"))
+    claude = AGENTS["claude-code"]
+    assert isinstance(claude.wiring, SettingsWiring)
+    managed = (tmp_path / "managed.json", tmp_path / "managed.d")
+    return dataclasses.replace(claude, wiring=dataclasses.replace(claude.wiring, managed=managed))
 
 
 @pytest.fixture
@@ -69,7 +72,8 @@ class Unprivileged:
         """stdout of Python code run by that user. arguments: sys.argv[1:] of the code."""
         # Everything is imported before: the interpreter may be in a folder that only root can enter.
         imports = "import os, sys, jsonschema, hookkit.installer.doctor, hookkit.installer.purge\n"
-        warm = "hookkit.installer.envelope._validator('claude-settings')\n"
+        warm = "hookkit.installer.envelope._validator('claude-settings', 'hookkit.hooks')\n"
+        warm += "list(hookkit.agents.AGENTS.values())\n"
         drop = "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         done = subprocess.run(
             [sys.executable, "-c", imports + warm + drop + code, *arguments],

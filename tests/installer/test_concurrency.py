@@ -12,24 +12,28 @@ import pytest
 
 from hookkit.agents.contract import AgentContract
 from hookkit.errors import HookInstallError
-from hookkit.installer import SettingsHookInstaller, files, scripts
+from hookkit.installer import SettingsHookInstaller, agent_installer, files, scripts
+from tests.installer.shapes import contract_of, source_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 WORKER = """
 import os, sys, traceback
 from pathlib import Path
-from hookkit.agents import AGENTS
-from hookkit.installer import SettingsHookInstaller
+from hookkit.installer import agent_installer
+from tests.installer.shapes import contract_of
 
 os.environ["HOOKKIT_HOME"] = sys.argv[2]
 os.fsync = lambda descriptor: None
-SettingsHookInstaller(AGENTS["claude-code"], settings_file=Path(sys.argv[2]) / "warm.json").install()
+make, source = agent_installer(contract_of(sys.argv[4])), Path(sys.argv[5])
+make(settings_file=Path(sys.argv[2]) / "warm.json", source=source).install()
 children = []
 for number in range(int(sys.argv[3])):
     child = os.fork()
     if not child:
         code = 1
         try:
-            installer = SettingsHookInstaller(AGENTS["claude-code"], settings_file=Path(sys.argv[1]))
+            installer = make(settings_file=Path(sys.argv[1]), source=source)
             for round in range(2):
                 installer.install() if (number + round) % 2 else installer.remove()
             code = 0
@@ -43,27 +47,31 @@ print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 """
 
 
-def test_64_installs_and_removes_at_once_end_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "settings.json"
+@pytest.mark.parametrize(("shape", "number"), [("nested", 64), ("flat", 16), ("positional", 16), ("extension", 32)])
+def test_many_installs_and_removes_at_once_end_valid(
+    shape: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, home, source = tmp_path / "settings.json", tmp_path / "hookkit", source_of(tmp_path / "source")
     before = b'{\n  "env": {"A": "1"}, // keep\n  "hooks": {"Stop": [{"hooks": []}]}\n}\n'
-    path.write_bytes(before)
-    home = tmp_path / "hookkit"
+    if shape != "extension":
+        path.write_bytes(before)
     done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(path), str(home), "64"], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", WORKER, str(path), str(home), str(number), shape, str(source)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == [0] * 64, done.stderr
-    text = path.read_bytes()
-    assert text == before or text.count(b"hookkit_claude_code.py") == 12
+    assert json.loads(done.stdout) == [0] * number, done.stderr
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".tmp")] == []
     monkeypatch.setenv("HOOKKIT_HOME", str(home))
-    from hookkit.agents import AGENTS
-
-    installer = SettingsHookInstaller(AGENTS["claude-code"], settings_file=path)
+    installer = agent_installer(contract_of(shape))(settings_file=path, source=source)
+    if shape == "extension":
+        assert not path.exists() or installer.status()["active"]
+    else:
+        assert path.read_bytes() == before or path.read_bytes().count(b"hookkit_claude_code.py") == 12
     installer.install()
     assert installer.status()["installed"]
     installer.remove()
-    assert path.read_bytes() == before
+    assert (path.read_bytes() if path.exists() else None) == (None if shape == "extension" else before)
 
 
 def test_an_edit_that_a_user_saves_during_an_install_is_kept(

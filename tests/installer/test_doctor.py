@@ -220,8 +220,8 @@ def test_a_trace_without_the_calls_that_were_played_fails_the_ingest(
 ) -> None:
     """An ingest that stores something, but none of the calls, is no proof."""
     installer.install()
-    events = (paths.hooks() / "hookkit_claude_events.py").read_text()
-    broken = events.replace('("tool", "text")', '("tool", "number")').replace('("tool", "id")', '("tool", "number")')
-    assert broken != events
-    (paths.hooks() / "hookkit_claude_events.py").write_text(broken)
+    script = paths.hooks() / "hookkit_payload.py"
+    broken = script.read_text().replace('("tool", "id")', '("tool", "number")')
+    assert broken != script.read_text()
+    script.write_text(broken)
     assert "ingest" in _failed(_examine(installer, tmp_path))

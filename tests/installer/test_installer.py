@@ -456,7 +456,8 @@ def test_windows_is_refused_with_a_way_out() -> None:
 
 
 def test_a_scope_that_the_agent_does_not_have_is_a_usage_error(contract: AgentContract) -> None:
-    only_user = dataclasses.replace(contract, settings={"user": contract.settings["user"]})
+    wiring = dataclasses.replace(contract.wiring, places={"user": contract.places["user"]})
+    only_user = dataclasses.replace(contract, wiring=wiring)
     with pytest.raises(UsageError) as caught:
         SettingsHookInstaller(only_user, scope="local")
     assert "user" in caught.value.hint
@@ -483,7 +484,7 @@ def test_an_agent_of_another_contract_is_installed_by_its_contract_alone(
         hook_entry="hookkit_other.py",
         hook_files=("hookkit_other.py", "hookkit_recorder.py"),
         events=(dataclasses.replace(contract.events[0], name="Begin", timeout=5000),),
-        comments=True,
+        wiring=dataclasses.replace(contract.wiring, comments=True),
     )
     source = tmp_path / "source"
     source.mkdir()

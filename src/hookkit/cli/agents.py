@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hookkit.agents import AGENTS
-from hookkit.agents.contract import AgentContract
+from hookkit.agents.contract import AgentContract, ExtensionWiring
 
 
 @click.command(epilog="\b\nExamples:\n  hookkit agents\n  hookkit agents --json")
@@ -22,13 +22,12 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in rows:
-        found, evidence = "found" if row["found"] else "not found", row["evidence"]
-        checked = f"checked by {evidence['level']} with {evidence['version']} on {evidence['date']}"
-        click.echo(f"{row['name']:<14} {found:<10} {checked}; {len(row['events'])} events")
+        found = "found" if row["found"] else "not found"
+        click.echo(f"{row['name']:<14} {found:<10} {AGENTS[row['name']].evidence}; {len(row['events'])} events")
 
 
 def _row(contract: AgentContract) -> dict[str, Any]:
-    home = contract.config_home(os.environ)
+    home, resuming = contract.config_home(os.environ), contract.resuming
     return {
         "name": contract.name,
         "title": contract.title,
@@ -36,9 +35,14 @@ def _row(contract: AgentContract) -> dict[str, Any]:
         "program": shutil.which(contract.program),
         "config_home": str(home),
         "events": [event.name for event in contract.events],
-        "scopes": list(contract.settings),
-        "timeout_unit": contract.timeout_unit,
+        "wiring": "extension" if isinstance(contract.wiring, ExtensionWiring) else "settings",
+        "scopes": list(contract.places),
+        "timeout_unit": contract.wiring.timeout_unit,
         "call_id": contract.call_field,
+        "call_ids": contract.call_ids,
+        "resumes": resuming is not None,
+        "at_step": resuming is not None and resuming.at_step is not None,
+        "skills": str(contract.skills(os.environ)) if contract.skills else None,
         "trust": contract.trust,
         "evidence": {
             "level": contract.evidence.level,

@@ -10,6 +10,7 @@ import click
 
 from hookkit.agents.contract import Scope
 from hookkit.cli.options import which_installs
+from hookkit.errors import HookkitError
 
 _MARKS = {"ok": "ok  ", "warning": "warn", "failed": "FAIL"}
 
@@ -35,11 +36,17 @@ def command(
     was installed: every settings file, every repository, the watcher. Exit code 1 if a check failed.
     """
     from hookkit.installer import checkup
-    from hookkit.installer.choice import chosen, present
+    from hookkit.installer.choice import chosen, present, shown
 
     folder = (project or Path.cwd()).resolve()
     report: list[dict[str, Any]] = []
-    for installer in present(chosen(names, scope, project, settings_file, hooks_dir)):
+    found = chosen(names, scope, project, settings_file, hooks_dir)
+    examined = shown(found, names) if names else present(found)
+    if not examined:
+        raise HookkitError(
+            "NOT_INSTALLED", "Nothing of hookkit is installed, so there is nothing to prove.", "hookkit install --all"
+        )
+    for installer in examined:
         done = checkup.fix(installer, folder) if fix else []
         if not as_json:
             click.echo(installer.title)

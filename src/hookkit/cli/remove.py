@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from hookkit.agents.contract import Scope
-from hookkit.cli.options import which_installs
+from hookkit.cli.options import harness, refuse_harness, which_installs
 
 EXAMPLES = """\b
 Examples:
@@ -22,6 +22,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @which_installs
+@harness("take it from")
 @click.option("--purge", is_flag=True, help="Also delete the traces, and all that the hooks left in worktrees.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and every action; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -31,20 +32,24 @@ def command(
     project: Path | None,
     settings_file: Path | None,
     hooks_dir: Path | None,
+    harnesses: tuple[str, ...],
     purge: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Take the hooks out again, byte for byte where nobody else has edited what they were put into.
 
-    NAME is an agent, git or watcher. Without one, and without --scope and --settings-file: from every settings file and
-    every repository that they were put into, and the watcher.
+    NAME is an agent, git, watcher or skill. Without one, and without --scope and --settings-file: from every settings
+    file and every repository that they were put into, the watcher and the skill as well.
     """
     from hookkit.installer import purge as purging
     from hookkit.installer import report
-    from hookkit.installer.choice import chosen
+    from hookkit.installer.choice import chosen, present
 
-    installers = chosen(names, scope, project, settings_file, hooks_dir)
+    refuse_harness(names, harnesses)
+    known = chosen(names, scope, project, settings_file, hooks_dir, harnesses)
+    # What nobody named and holds nothing of ours must not be in the way, however odd it is.
+    installers = known if names else present(known)
     # All previews come first: where one file refuses, none is changed.
     previews = [(installer, installer.preview_remove()) for installer in installers]
     if dry_run:
@@ -59,6 +64,6 @@ def command(
         click.echo(json.dumps(body, indent=2))
         return
     report.show_remove(removed)
-    report.show_left(installers)
+    report.show_left(known, [installer.place.resolve() for installer in installers])
     if purge:
         report.show_purge(purged)

@@ -32,15 +32,18 @@ def command(
     """Show whether the hooks are registered, complete and active. `hookkit doctor` proves that they fire.
 
     NAME is an agent, git or watcher. Without one, and without --scope and --settings-file: in every settings file and
-    every repository that they were put into.
+    every repository that they were put into, and for every agent that is found here.
     """
     from hookkit.installer import report
-    from hookkit.installer.choice import chosen, present
+    from hookkit.installer.choice import chosen, shown
 
-    found = present(chosen(names, scope, project, settings_file, hooks_dir))
+    found = shown(chosen(names, scope, project, settings_file, hooks_dir), names)
     states = [installer.status() for installer in found]
     if as_json:
         click.echo(json.dumps({"status": "ok", "installers": states}, indent=2))
+        return
+    if not names:
+        report.show_table(states)
         return
     for installer, state in zip(found, states, strict=True):
         report.show_status(installer, state)
