@@ -18,6 +18,7 @@ ROOMS = {
     "hookkit/installer": "installer",
     "hookkit/schemas": "schemas",
 }
+PACKED = {".py", ".json", ".typed", ".ts", ".js", ".md"}
 
 
 def test_every_package_is_listed_in_pyproject() -> None:
@@ -46,7 +47,7 @@ def test_the_wheel_holds_exactly_the_files_of_the_rooms(wheel: zipfile.ZipFile) 
     expected = set()
     for package, folder in ROOMS.items():
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix in {".py", ".json", ".typed"} and "__pycache__" not in path.parts:
+            if path.is_file() and path.suffix in PACKED and "__pycache__" not in path.parts:
                 expected.add(f"{package}/{path.relative_to(ROOT / folder).as_posix()}")
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == expected

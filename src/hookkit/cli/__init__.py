@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "include": ("exclude", "include"),
     "export": ("export", "command"),
     "import": ("import_", "command"),
+    "resume": ("resume", "command"),
     "prune": ("prune", "command"),
     "demo": ("demo", "command"),
     "watch": ("watch", "command"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,9 +14,16 @@ if TYPE_CHECKING:
 _EPILOG = """\b
 Examples:
   hookkit import git-ai
+  hookkit import hermes conversations.jsonl
 
 \b
-It has --json and --help.
+Each has --json and --help.
+"""
+_CONVERSATIONS = """\b
+Examples:
+  hookkit import hermes conversations.jsonl
+  hookkit import hermes conversations.jsonl --limit 100 --dry-run
+  hookkit import sharegpt conversations.jsonl --json
 """
 _GIT_AI = """\b
 Examples:
@@ -28,7 +36,55 @@ Examples:
 
 @click.group(epilog=_EPILOG)
 def command() -> None:
-    """Take over what other recorders say, to show it where hookkit recorded nothing."""
+    """Take over what other recorders say, and conversations of data sets."""
+
+
+def _conversations(name: str) -> click.Command:
+    @click.command(name, epilog=_CONVERSATIONS, short_help=f"Take over the conversations of a {name} file.")
+    @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+    @click.option("--limit", type=click.IntRange(min=0), default=0, help="Import this many rows, then stop; 0: all.")
+    @click.option("--dry-run", is_flag=True, help="Keep nothing; only read.")
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    def conversations(file: Path, limit: int, dry_run: bool, as_json: bool) -> int:
+        """Take over conversations (JSON Lines; one row, one trace) whose calls stand in the text as <tool_call> tags.
+
+        Importing a file again changes nothing. Rows that are no conversations are counted and named, and keep no other
+        from being read; exit code 1 then.
+        """
+        from hookkit.capture.importers import Report, import_file
+
+        report, counts, malformed = Report(), dict.fromkeys(("imported", "unchanged", "malformed"), 0), []
+        for row in import_file(name, file, report, limit=limit, dry_run=dry_run):
+            counts[row.status] += 1
+            if row.status == "malformed":
+                malformed.append(row.number)
+        unreadable = sum(report.unreadable.values())
+        if as_json:
+            told = {"format": name, "file": str(file), "dry_run": dry_run, **counts, "malformed_rows": malformed[:100]}
+            click.echo(json.dumps({"status": "ok", **told, "unreadable_lines": dict(report.unreadable)}))
+        else:
+            _print_conversations(counts, malformed, dict(report.unreadable), dry_run)
+        return int(bool(malformed or unreadable))
+
+    return conversations
+
+
+for _name in ("hermes", "sharegpt"):
+    command.add_command(_conversations(_name))
+
+
+def _print_conversations(
+    counts: dict[str, int], malformed: list[int], unreadable: dict[str, int], dry_run: bool
+) -> None:
+    from hookkit.views.text import counted
+
+    verb = "to be imported" if dry_run else "imported"
+    click.echo(f"{counted(counts['imported'], 'conversation')} {verb}, {counts['unchanged']} known already.")
+    if malformed:
+        rows = ", ".join(map(str, malformed[:10])) + (" …" if len(malformed) > 10 else "")
+        click.echo(f"No conversation, left out: {counted(len(malformed), 'row')} ({rows}).", err=True)
+    for reason, number in unreadable.items():
+        click.echo(f"Not read ({reason.replace('_', ' ')}): {counted(number, 'line')}.", err=True)
 
 
 @command.command("git-ai", epilog=_GIT_AI)

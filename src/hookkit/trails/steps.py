@@ -1,0 +1,65 @@
+"""How a worktree stood when a step of a recorded session had ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hookkit.errors import HookkitError, UsageError
+from hookkit.store.index import activity
+from hookkit.trails.boundaries import Boundary
+
+
+def at_step(record: Mapping[str, Any], index: int) -> Boundary:
+    """The boundary after a step of a TraceRecord (as JSON): that after its last call; else the last one before it.
+
+    A step without calls changed nothing, so what was there at the boundary before it, or else at the next one, is how
+    things stood. UsageError if there is no such step, HookkitError if no tree was recorded around it.
+    """
+    steps = record["steps"]
+    if not 0 <= index < len(steps):
+        raise UsageError(
+            "UNKNOWN_STEP",
+            f"There is no step {index} in trace {record['trace_id'][:8]}.",
+            f"Its steps are 0 to {len(steps) - 1}; `hookkit show {record['trace_id'][:8]}` lists them.",
+        )
+    calls = {call["tool_call_id"] for call in steps[index]["tool_calls"]}
+    found = sorted(_boundaries(record), key=lambda each: activity(each.time))
+    own = [each for each in found if each.call_id in calls]
+    if own:
+        return own[-1]
+    moment = activity(steps[index]["timestamp"] or "")
+    before = [each for each in found if activity(each.time) <= moment]
+    if not before and not found:
+        raise HookkitError(
+            "NOT_CAPTURED",
+            f"No tree was recorded in trace {record['trace_id'][:8]}.",
+            "The session was not recorded by hooks, or not in a git worktree.",
+        )
+    return before[-1] if before else found[0]
+
+
+def _boundaries(record: Mapping[str, Any]) -> Iterator[Boundary]:
+    """Every recorded boundary; those after a call with the call's id, those before it without one."""
+    metadata = record["metadata"]
+    for key in ("hook_events", "hook_stop"):
+        for entry in metadata.get(key) or ():
+            yield from _boundary(entry, None)
+    for entry in (metadata.get("hook_pre_tool_use") or {}).values():
+        yield from _boundary(entry, None)
+    for call_id, entry in (metadata.get("hook_post_tool_use") or {}).items():
+        yield from _boundary(entry, call_id)
+
+
+def _boundary(entry: Mapping[str, Any], call_id: str | None) -> Iterator[Boundary]:
+    trail = entry.get("trail")
+    if trail:
+        head = trail["git_head"]
+        yield Boundary(
+            tree=trail["tree_id"]["hex"],
+            time=entry["timestamp"],
+            root=trail["worktree_root"],
+            commit=head["hex"] if head else None,
+            call_id=call_id,
+            limitations=tuple(entry.get("limitations") or ()),
+        )
