@@ -8,11 +8,11 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench import peer, repositories, sessions, trails
+from bench import every_agent, peer, repositories, sessions, trails
 from bench.timing import Command, Row, milliseconds, once, versus
 
 SIZES = (20, 10_000, 50_000)
@@ -28,11 +28,20 @@ class Bench:
         self.home.mkdir()
         self.settings = self.home / ".claude" / "settings.json"
         self.env = repositories.clean_environment(self.home, HOOKKIT_HOME=str(self.home / "hk"))
-        self._hookkit("install", "claude-code")
+        self.install("claude-code")
 
-    def _hookkit(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "hookkit", *arguments]
+    def install(self, agent: str) -> None:
+        """Wire an agent in the scratch home."""
+        command = [sys.executable, "-m", "hookkit", "install", agent]
         subprocess.run(command, env=self.env, cwd=self.scratch, check=True, stdout=subprocess.DEVNULL)
+
+    def registered(self, agent: str) -> Mapping[str, str | Sequence[str]]:
+        """Event -> what the agent runs there."""
+        from hookkit import agents
+        from hookkit.installer import agent_installer
+
+        hooks_dir = self.home / "hk" / "hooks"
+        return agent_installer(agents.get(agent))(env=self.env, project=self.scratch, hooks_dir=hooks_dir).registered()
 
     def repository(self, files: int) -> Path:
         """The repository of that many files."""
@@ -85,14 +94,15 @@ def hook_against_peer(bench: Bench) -> Iterator[Row]:
 
 def session(bench: Bench) -> Iterator[Row]:
     """A real Claude Code session of fifty calls, with and without hookkit."""
-    from bench.real_session import fifty_calls
+    yield from every_agent.sessions(bench, ["claude-code"], calls=50)
 
-    found = fifty_calls(max(3, bench.runs // 3))
-    if found is None:
-        return
-    ratio, with_ms, without_ms, calls = found
-    note = f"{(with_ms - without_ms) / calls:.1f} ms a call"
-    yield Row(f"Claude Code session, {calls} calls", "no hooks", ratio, "<= 50 ms a call", with_ms, without_ms, note)
+
+def agents(bench: Bench) -> Iterator[Row]:
+    """A row for each agent: one hook process, and a real session of twenty calls with and without hookkit."""
+    from hookkit.agents import AGENTS
+
+    yield from every_agent.hooks(bench)
+    yield from every_agent.sessions(bench, AGENTS)
 
 
 def ingest(bench: Bench) -> Iterator[Row]:
@@ -184,6 +194,7 @@ MEASUREMENTS = {
     "hook": hook,
     "peer": hook_against_peer,
     "session": session,
+    "agents": agents,
     "ingest": ingest,
     "list": listing,
     "commit": committing,

@@ -103,8 +103,8 @@ def transcript(payload: dict[str, object], session: str) -> str | None:
 def data(role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]:
     """The agent's part of the line's data."""
     fields = {**_ANY, **_FIELDS.get(role or "", {})}
-    if foreign and role in hookkit_payload.CALLS and isinstance(payload.get("timestamp"), str):
-        fields["timestamp"] = ("sent_at", "text")  # tells calls without an id apart
+    if foreign and isinstance(payload.get("timestamp"), str):
+        fields["timestamp"] = ("sent_at", "text")  # tells events without an id apart
     line = hookkit_payload.read(fields, role, payload, named=not foreign)  # Claude names every call; not all others do
     if role in hookkit_payload.AFTER:
         path, response = _path(line), payload.get("tool_response")

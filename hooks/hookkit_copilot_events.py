@@ -24,10 +24,8 @@ ROLES = {
     "Stop": "turn_end",
     "SessionEnd": "session_end",
 }
-_SENT = {"timestamp": ("sent_at", "text")}
 _FIELDS = {
     **hookkit_payload.FIELDS,
-    **{role: {**hookkit_payload.FIELDS[role], **_SENT} for role in hookkit_payload.CALLS},
     "compact_pre": {"trigger": ("trigger", "text"), "custom_instructions": ("custom_instructions", "text")},
     "turn_failure": {"reason": ("error", "text")},
 }
@@ -101,6 +99,8 @@ def transcript(payload: dict[str, object], session: str) -> str | None:
 def data(role: str | None, payload: dict[str, object], foreign: bool) -> dict[str, object]:
     """The agent's part of the line's data."""
     fields = {**hookkit_payload.ANY, **_FIELDS.get(role or "", {})}
+    if isinstance(payload.get("timestamp"), str):  # at the start of a subagent it is a number
+        fields["timestamp"] = ("sent_at", "text")
     line = hookkit_payload.read(fields, role, payload, named=False)
     if role == "tool_failure" and "error" not in line:
         line["error"] = "exit code " + _exit_code(payload)

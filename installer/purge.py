@@ -22,6 +22,7 @@ _DATA = {
     "hooks": ("hookkit_*.py", "runtime.json", ".*.hookkit-*.tmp", "__pycache__/hookkit_*.pyc"),
     "": ("index.sqlite", "index.sqlite-*"),
 }
+_NESTED = "agents"  # the sidecars that are named by subagents
 _STATE = ("worktrees", "installs", "ingest", "sidecars", "ingest.log", "ingest.log.1", "crash.log", files.MADE, "locks")
 _IGNORE_ALL = b"*\n"
 # Far more than one line may hold; what comes first tells whose file it is.
@@ -143,6 +144,9 @@ def _hook_folders(root: Path) -> Iterator[Path]:
     for agent in sorted(base.iterdir()):
         hooks = agent / "hooks"
         if not os.path.islink(agent) and not os.path.islink(hooks) and os.path.isdir(hooks):
+            nested = hooks / _NESTED
+            if not os.path.islink(nested) and os.path.isdir(nested):
+                yield nested
             yield hooks
 
 

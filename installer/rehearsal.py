@@ -76,7 +76,7 @@ class Rehearsal:
         assert found is not None
         self.contract = contract
         self.root = scratch / "project"
-        self._scratch = scratch
+        self._scratch, self._sidecars = scratch, scratch
         self._recording = found
         self.session_id: str = found["events"][0]["payload"][contract.session_field]
         self.transcript = scratch / str(found.get("transcript", _TRANSCRIPT)).replace("{session}", self.session_id)
@@ -97,7 +97,11 @@ class Rehearsal:
         return str(self._recording["version"])
 
     def play(self, commands: Mapping[str, Command], environment: Mapping[str, str]) -> Iterator[Played]:
-        """Play the events that have a command, in order. ``environment`` is what the agent would pass on."""
+        """Play the events that have a command, in order. ``environment`` is what the agent would pass on.
+
+        With ``HOOKKIT_HOME`` in it, what is recorded stays apart.
+        """
+        self._sidecars = Path(environment.get("HOOKKIT_HOME", self._scratch)) / "state" / "sidecars"
         for event in self._recording["events"]:
             for effect in event["effects"]:
                 self._apply(effect)
@@ -127,8 +131,9 @@ class Rehearsal:
         return Played(event, done.returncode, done.stdout.decode(errors="replace"), seconds, lines, tree)
 
     def _lines(self) -> list[dict[str, Any]]:
-        sidecar = self.root / ".opentraces" / self.contract.name / "hooks" / f"{self.session_id}.jsonl"
-        texts = [path.read_text(encoding="utf-8") for path in (self.transcript, sidecar) if path.exists()]
+        below = Path(self.contract.name, "hooks", f"{self.session_id}.jsonl")
+        places = (self.transcript, self.root / ".opentraces" / below, self._sidecars / below)
+        texts = [path.read_text(encoding="utf-8") for path in places if path.exists()]
         parsed = [_line(line) for text in texts for line in text.splitlines()]
         return [line for line in parsed if line.get("type") == "opentraces_hook"]
 

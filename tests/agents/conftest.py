@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from . import vocabulary
-from .anthropic_wire import AnthropicMessages
+from .drivers.base import Driver
+from .drivers.claude_code import ClaudeCode
 from .model_server import ModelServer
 from .programs import CLAUDE_CODE, AgentUnavailableError, InstalledAgent, install
 from .twins import Twins
@@ -24,16 +24,31 @@ def claude() -> InstalledAgent:
 
 
 @pytest.fixture
-def server() -> Iterator[ModelServer]:
-    with ModelServer([AnthropicMessages(vocabulary.claude_code)]) as server:
+def driver() -> Driver:
+    """The agent that a test is about; a module about others has a fixture of its own."""
+    return ClaudeCode()
+
+
+@pytest.fixture
+def agent(driver: Driver) -> InstalledAgent:
+    """The real agent, installed once for all tests; they are skipped where it cannot be."""
+    try:
+        return install(driver.package)
+    except AgentUnavailableError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def server(driver: Driver) -> Iterator[ModelServer]:
+    with ModelServer([driver.wire()]) as server:
         yield server
         assert server.failures == []
 
 
 @pytest.fixture
-def twins(claude: InstalledAgent, server: ModelServer, tmp_path: Path) -> Iterator[Twins]:
+def twins(driver: Driver, agent: InstalledAgent, server: ModelServer, tmp_path: Path) -> Iterator[Twins]:
     """Two sandboxes to be: one without and one with hookkit. Nothing that was started in them outlives the test."""
-    twins = Twins(claude, server, tmp_path)
+    twins = Twins(driver, agent, server, tmp_path)
     yield twins
     for box in twins.boxes:
         box.settle()

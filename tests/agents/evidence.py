@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .sandbox import Json, Note, Sandbox
 
@@ -18,9 +19,11 @@ BOUNDARIES = frozenset(
     {"SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure", "Stop", "StopFailure"}
 )
 _POST = ("PostToolUse", "PostToolUseFailure")
+_CALLS = ("PreToolUse", *_POST)
 
-# (event, tool call, subagent): what tells two hook lines of a session apart, but for their order.
-Key = tuple[str, str | None, str | None]
+# (event, the agent's own name of it where it is another, tool call, subagent): what tells two hook lines of a session
+# apart, but for their order. A call without an id is (tool, input).
+Key = tuple[str, str | None, Hashable, str | None]
 # Whether a recorded tree is a state that the worktree was in.
 Legal = Callable[[Sandbox, str], bool]
 
@@ -32,9 +35,15 @@ def hook_lines(box: Sandbox) -> list[Json]:
 
 
 def _records(box: Sandbox) -> list[Json]:
-    files = [*(box.home / ".claude" / "projects").glob(f"*/{box.session_id}.jsonl")]
-    files += box.base.rglob(f"hooks/{box.session_id}.jsonl")
+    files = {path for known, path in box.driver.sessions(box.place) if known == box.session_id}
+    files = {path for path in files if path.suffix == ".jsonl"}
+    files |= set(box.base.rglob(f"hooks/{box.session_id}.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line]
+
+
+def call_key(tool: Any, given: Any) -> str:
+    """What is the same for two calls of one tool with one input."""
+    return json.dumps([tool, given], sort_keys=True)
 
 
 def tree_of(line: Json) -> str | None:
@@ -46,24 +55,39 @@ def tree_of(line: Json) -> str | None:
 def assert_lines_match_the_witness(box: Sandbox, *, legal: Legal | None = None) -> None:
     """One line for each event, with the tree id that plain git gave at that event.
 
+    Where the agent has no command hooks, and so no witness, the lines are only held to their form.
     legal: for boundaries while something else was writing, when two programs cannot see the same moment.
     """
     seen, written = defaultdict(list), defaultdict(list)
     for note in box.notes():
-        key: Key = (note.event, note.call, note.payload.get("agent_id"))
-        seen[key].append(note.tree if note.event in BOUNDARIES else None)
+        seen[_key_of_note(note)].append(note.tree if note.event in BOUNDARIES else None)
     for line in hook_lines(box):
         assert set(line) == {"type", "event", "timestamp", "data"}
         data = line["data"]
-        assert (data["session_id"], data["agent"]) == (box.session_id, "claude-code")
+        assert (data["session_id"], data["agent"]) == (box.session_id, box.agent.name)
         assert data.get("tool_call_id") == data.get("tool_use_id")
-        written[line["event"], data.get("tool_call_id"), data.get("agent_id")].append(tree_of(line))
+        written[_key_of_line(line)].append(tree_of(line))
     assert_trees_can_be_read(box)
-    if legal is None:
-        assert dict(written) == dict(seen)
-        return
-    assert {key: len(trees) for key, trees in written.items()} == {key: len(trees) for key, trees in seen.items()}
-    assert all(legal(box, tree) for trees in written.values() for tree in trees if tree)
+    if box.driver.events:
+        assert {key: len(trees) for key, trees in written.items()} == {key: len(trees) for key, trees in seen.items()}
+        if legal is None:
+            assert dict(written) == dict(seen)
+    if legal is not None:
+        assert all(legal(box, tree) for trees in written.values() for tree in trees if tree)
+
+
+def _key_of_note(note: Note) -> Key:
+    heard = note.heard
+    call = heard.call or (call_key(heard.tool, heard.input) if heard.event in _CALLS else None)
+    return (heard.event, heard.own if heard.own != heard.event else None, call, heard.subagent)
+
+
+def _key_of_line(line: Json) -> Key:
+    data = line["data"]
+    call = data.get("tool_call_id") or (
+        call_key(data.get("tool"), data.get("tool_input")) if line["event"] in _CALLS else None
+    )
+    return (line["event"], data.get("agent_event"), call, data.get("agent_id"))
 
 
 def assert_trees_can_be_read(box: Sandbox) -> None:
@@ -93,45 +117,86 @@ def _stored(box: Sandbox, root: str, *args: str) -> bytes:
 
 
 def recorded_trace(box: Sandbox) -> Json:
-    """The session's trace, once it holds every call and every end of turn that the witness saw."""
-    calls = {note.call for note in box.notes() if note.event == "PreToolUse"}
-    stops = sum(note.event in ("Stop", "StopFailure") for note in box.notes())
+    """The session's trace, once it holds every call and every end of turn that the witness saw.
+
+    Where there is no witness, those that the hook lines tell of.
+    """
+    box.settle()
+    heard = [(note.event, note.call) for note in box.notes()] if box.driver.events else _heard_by_hooks(box)
+    begun = [call for event, call in heard if event == "PreToolUse"]
+    ids = set(begun) if box.driver.call_ids == "transcript" else set()
+    stops = sum(event in ("Stop", "StopFailure") for event, _ in heard)
 
     def complete(trace: Json) -> bool:
         metadata = trace["metadata"]
-        return calls <= set(metadata.get("hook_pre_tool_use", {})) and len(metadata.get("hook_stop", [])) >= stops
+        before = metadata.get("hook_pre_tool_use", {})
+        return ids <= set(before) and len(before) >= len(begun) and len(metadata.get("hook_stop", [])) >= stops
 
     trace = box.trace(complete)
     assert trace["session_id"] == box.session_id
-    assert trace["trace_id"] == str(uuid.uuid5(NAMESPACE, f"claude-code:{box.session_id}"))
+    assert trace["trace_id"] == str(uuid.uuid5(NAMESPACE, f"{box.agent.name}:{box.session_id}"))
     return trace
+
+
+def _heard_by_hooks(box: Sandbox) -> list[tuple[str, str | None]]:
+    return [(line["event"], line["data"].get("tool_call_id")) for line in hook_lines(box)]
 
 
 def assert_trace_matches_the_witness(box: Sandbox, trace: Json, *, legal: Legal | None = None) -> None:
     """Every call is bound to the trees that the witness saw before and after it, and nothing is invented."""
+    if not box.driver.events:
+        return
     metadata, notes = trace["metadata"], box.notes()
-    begun = {note.call: note for note in notes if note.event == "PreToolUse"}
-    ended = {note.call: note for note in notes if note.event in _POST}
+    calls = {call["tool_call_id"]: call for step in trace["steps"] for call in step["tool_calls"]}
+    begun = _noted(box, [note for note in notes if note.event == "PreToolUse"])
+    ended = _noted(box, [note for note in notes if note.event in _POST])
     before = metadata.get("hook_pre_tool_use", {})
     after = {
         call: entry
         for call, entry in metadata.get("hook_post_tool_use", {}).items()
         if "post_inferred" not in entry["limitations"]
     }
-    _assert_bound(box, before, begun, legal)
-    _assert_bound(box, after, ended, legal)
-    calls = {call["tool_call_id"]: call for step in trace["steps"] for call in step["tool_calls"]}
-    assert set(begun) <= set(calls)
-    assert {call: calls[call]["tool_name"] for call in begun} == {
-        call: note.payload["tool_name"] for call, note in begun.items()
-    }
-    assert {call: calls[call]["input"] for call in begun} == {
-        call: note.payload["tool_input"] for call, note in begun.items()
-    }
+    of_entry = _entered(box, before, before, calls)
+    _assert_bound(box, {of_entry[call]: entry for call, entry in before.items()}, begun, legal)
+    of_later = _entered(box, after, before, calls)
+    _assert_bound(box, {of_later[call]: entry for call, entry in after.items()}, ended, legal)
+    assert set(before) <= set(calls)
+    for call in before:
+        heard = begun[of_entry[call]].heard
+        told = calls[call]
+        assert box.driver.same_call(heard, told["tool_name"], told["input"]), (heard, told)
+
+
+def _noted(box: Sandbox, notes: Iterable[Note]) -> dict[Hashable, Note]:
+    """Call -> note. A call whose id the transcript does not know is told by tool, input and order."""
+    if box.driver.call_ids == "transcript":
+        return {note.call: note for note in notes}
+    counted: Counter[str] = Counter()
+    found: dict[Hashable, Note] = {}
+    for note in notes:
+        key = call_key(note.heard.tool, note.heard.input)
+        counted[key] += 1
+        found[key, counted[key]] = note
+    return found
+
+
+def _entered(
+    box: Sandbox, entries: Mapping[str, Json], before: Mapping[str, Json], calls: Collection[str]
+) -> dict[str, Hashable]:
+    """Call id of the trace -> the call as ``_noted`` tells it. before: the entries that hold the inputs."""
+    if box.driver.call_ids == "transcript":
+        return {call: call for call in entries}
+    counted: Counter[str] = Counter()
+    found: dict[str, Hashable] = {}
+    for call in (*(call for call in calls if call in entries), *(call for call in entries if call not in calls)):
+        key = call_key(entries[call]["tool"], before[call]["tool_input"])
+        counted[key] += 1
+        found[call] = (key, counted[key])
+    return found
 
 
 def _assert_bound(
-    box: Sandbox, entries: Mapping[str, Json], notes: Mapping[str | None, Note], legal: Legal | None
+    box: Sandbox, entries: Mapping[Hashable, Json], notes: Mapping[Hashable, Note], legal: Legal | None
 ) -> None:
     trees = {call: tree_of(entry) for call, entry in entries.items()}
     if legal is None:
@@ -140,15 +205,14 @@ def _assert_bound(
         assert set(trees) == set(notes)
         assert all(tree and legal(box, tree) for tree in trees.values())
     assert {call: entry["tool"] for call, entry in entries.items()} == {
-        call: note.payload["tool_name"] for call, note in notes.items()
+        call: note.heard.tool for call, note in notes.items()
     }
 
 
 def assert_no_trace_of_hooks_in_the_transcript(box: Sandbox) -> None:
-    """Claude notes in the transcript every hook that failed or printed something; there is no such note."""
+    """Agents may note in the transcript what hooks said or how they failed; there is no such note."""
     for record in _records(box):
-        kind = (record.get("attachment") or {}).get("type", "") if record.get("type") == "attachment" else ""
-        assert not kind.startswith("hook_"), record
+        assert record.get("type") == "opentraces_hook" or not box.driver.notes_hooks(record), record
 
 
 def written_tree(scratch: Path, files: Mapping[str, bytes | tuple[str, bytes]]) -> str:

@@ -1,6 +1,6 @@
 """A scripted model server on loopback: real coding agents run against it, and no request leaves the machine.
 
-with ModelServer([AnthropicMessages(vocabulary.claude_code)]) as server:
+with ModelServer([ClaudeCode().wire()]) as server:
     server.play(Script([[Write("/repo/a.txt", "x\\n")], [Text("Done.")]]))
     ... run the agent with server.url as its base URL ...
     server.requests     # what the agent sent, turn by turn
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -22,10 +22,11 @@ from .wire import Answer, Json, Wire
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One answered request of a conversation."""
+    """One answered request of a conversation. answer: the body, once it was sent."""
 
     position: Position
     request: Json
+    answer: bytearray = field(default_factory=bytearray)
 
 
 class ModelServer:
@@ -71,7 +72,14 @@ class ModelServer:
         if aside is not None:
             return aside
         position = wire.position(request)
-        self.requests.append(Recorded(position, request))
+        recorded = Recorded(position, request)
+        self.requests.append(recorded)
+        answer = self._turn(wire, position, request)
+        chunks = list(answer.chunks)
+        recorded.answer.extend(b"".join(chunks))
+        return replace(answer, chunks=chunks)
+
+    def _turn(self, wire: Wire, position: Position, request: Json) -> Answer:
         said: list[Any] = []
         turn: Turn = self._script.turn(position.conversation, position.answered)
         for action in turn:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .sandbox import Json, Run, Sandbox
+from .sandbox import Run, Sandbox
 
-# Measured by the agent's clock or drawn by its dice.
-_VOLATILE = frozenset({"duration_ms", "duration_api_ms", "ttft_ms", "ttft_stream_ms", "time_to_request_ms", "uuid"})
-# After /compact the agent itself lists every PreCompact and PostCompact hook that ran, for the user and for the model.
-_ROLL_CALL = re.compile(r"\n(?:Pre|Post)Compact \[[^\n]*hookkit_claude_code\.py[^\n]*\] completed successfully")
-_DICE = re.compile(r"\ba[0-9a-f]{16}\b|(?<=duration_ms: )\d+")
+# Where the APIs say which call a result is of, and how the wires spell the ids that they derive.
+_CALL = ("tool_use_id", "tool_call_id", "call_id")
+_DERIVED = re.compile(r"\b(?:(?:toolu|call|fc|ctc|msg|resp|req)_(?:aside_)?|chatcmpl-)[0-9a-f]{24}\b")
 # hookkit's own: ignored by git, private to it below the git dir, and its event log's ref.
 _OURS = frozenset({".opentraces", "hookkit", "opentraces"})
 _LOG = "refs/opentraces/local/events/v1"
@@ -30,7 +30,7 @@ class Answer:
 
     returncode: int
     stderr: str
-    result: Json
+    result: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +54,70 @@ class Observation:
 
 
 def observe(box: Sandbox, runs: list[Run], folders: list[Path]) -> Observation:
+    driver = box.driver
     shown = [
-        (number, one.position.conversation, one.position.answered, _neutral(box, one.request["messages"]))
+        (number, one.position.conversation, one.position.answered, _Neutral(box).form(driver.shown(one.request)))
         for number, run in enumerate(runs)
         for one in run.requests
     ]
     return Observation(
-        [Answer(run.returncode, run.stderr, _neutral(box, _stable(run))) for run in runs],
+        [
+            Answer(run.returncode, _Neutral(box).text(run.stderr), _Neutral(box).form(driver.stable_answer(run.stdout)))
+            for run in runs
+        ],
         {folder.name: _repository(box, folder) for folder in folders},
         sorted(shown, key=lambda one: one[:3]),
     )
 
 
-def _stable(run: Run) -> Json:
-    if not run.stdout:
-        return {}
-    return {key: value for key, value in run.records[-1].items() if key not in _VOLATILE}
+class _Neutral:
+    """The form of one document without the sandbox's own paths and without what the agent drew or measured.
+
+    Where the agent draws the session's id, and so the wire derives other ids in each session, ids are counted instead.
+    """
+
+    def __init__(self, box: Sandbox) -> None:
+        self._box = box
+        self._ids: dict[str, str] = {}
+
+    def form(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.text(value)
+            case list():
+                return [self.form(item) for item in self._in_order(value)]
+            case dict():
+                # The mark that everything up to here can be cached moves with the last result.
+                return {key: self.form(item) for key, item in value.items() if key != "cache_control"}
+            case _:
+                return value
+
+    def text(self, text: str) -> str:
+        box = self._box
+        slug = re.sub(r"[^A-Za-z0-9]", "-", str(box.base))
+        placed = text.replace(str(box.base), "/box").replace(slug, "-box")
+        placed = placed.replace(box.server.url.removeprefix("http://"), "model")
+        if not box.driver.chooses_session:
+            placed = placed.replace(box.session_id, "session") if box.session_id else placed
+            placed = _DERIVED.sub(self._counted, placed)
+        return box.driver.neutral(placed)
+
+    def _in_order(self, items: list[Any]) -> Iterator[Any]:
+        """Results of parallel calls come in the order in which they happened to end: here, in that of their ids."""
+        for is_result, group in groupby(items, key=lambda item: bool(_call_of(item))):
+            found = list(group)
+            yield from sorted(found, key=lambda item: self.text(_call_of(item))) if is_result else found
+
+    def _counted(self, found: re.Match[str]) -> str:
+        return self._ids.setdefault(found.group(), f"id-{len(self._ids):04}")
 
 
-def _neutral(box: Sandbox, value: Any) -> Any:
-    """The same value without the sandbox's own paths and without what the agent drew or measured."""
-    match value:
-        case str():
-            slug = re.sub(r"[^A-Za-z0-9]", "-", str(box.base))
-            placed = _ROLL_CALL.sub("", value).replace(str(box.base), "/box").replace(slug, "-box")
-            return _DICE.sub("#", placed.replace(box.server.url.removeprefix("http://"), "model"))
-        case list():
-            # Results of parallel calls come in the order in which they happened to end.
-            return [_neutral(box, item) for item in sorted(value, key=_call_of)]
-        case dict():
-            # The mark that everything up to here can be cached moves with the last result.
-            return {key: _neutral(box, item) for key, item in value.items() if key != "cache_control"}
-        case _:
-            return value
-
-
-def _call_of(block: Any) -> str:
-    return str(block.get("tool_use_id", "")) if isinstance(block, dict) else ""
+def _call_of(item: Any) -> str:
+    """The call that an item of a conversation is the result of, else ""."""
+    if not isinstance(item, dict) or str(item.get("type", "")).endswith("_call"):
+        return ""
+    response = item.get("functionResponse") or {}
+    return str(next((item[key] for key in _CALL if key in item), response.get("id") or ""))
 
 
 def _repository(box: Sandbox, folder: Path) -> Repository:
@@ -110,7 +137,7 @@ def _repository(box: Sandbox, folder: Path) -> Repository:
     git["objects"] = "".join(sorted(_objects(box, folder, Path(root))))
     # The index holds times and inodes: its meaning was compared above.
     kept = _files(Path(root), frozenset({"objects", "index", *_OURS}))
-    git.update({name: _neutral(box, content.decode()) for name, (_, content) in kept.items()})
+    git.update({name: _Neutral(box).text(content.decode()) for name, (_, content) in kept.items()})
     return Repository(files, git)
 
 

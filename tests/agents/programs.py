@@ -42,6 +42,12 @@ class InstalledAgent:
 
 
 CLAUDE_CODE = AgentPackage("claude-code", "@anthropic-ai/claude-code", "2.1.197", "claude")
+CODEX_CLI = AgentPackage("codex-cli", "@openai/codex", "0.171.0", "codex")
+PI = AgentPackage("pi", "@mariozechner/pi-coding-agent", "0.73.1", "pi")
+GEMINI_CLI = AgentPackage("gemini-cli", "@google/gemini-cli", "0.61.0", "gemini")
+OPENCODE = AgentPackage("opencode", "opencode-ai", "1.18.33", "opencode")
+COPILOT_CLI = AgentPackage("copilot-cli", "@github/copilot", "1.0.102", "copilot")
+QWEN_CODE = AgentPackage("qwen-code", "@qwen-code/qwen-code", "0.24.4", "qwen")
 
 
 def install(agent: AgentPackage) -> InstalledAgent:
@@ -71,7 +77,13 @@ def _npm_install(folder: Path, agent: AgentPackage) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise AgentUnavailableError(f"{agent.name}: npm is not installed, so the real agent cannot be")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", f"{agent.package}@{agent.version}"]
+    here = [
+        "--prefix",
+        str(folder),
+        "--save",
+        "--save-exact",
+    ]  # what is saved stays when another agent is installed beside it
+    command = [npm, "install", *here, "--no-audit", "--no-fund", f"{agent.package}@{agent.version}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False)
     except subprocess.TimeoutExpired:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .drivers.base import Driver, Heard, Place
 from .model_server import ModelServer, Recorded
 from .programs import InstalledAgent
 from .script import Script
@@ -24,21 +25,6 @@ Json = dict[str, Any]
 
 # Long enough for a loaded machine; nothing in the lane waits for it unless something is broken.
 PATIENCE = 90.0
-
-EVENTS = (
-    "SessionStart",
-    "UserPromptSubmit",
-    "PreToolUse",
-    "PostToolUse",
-    "PostToolUseFailure",
-    "SubagentStart",
-    "SubagentStop",
-    "PreCompact",
-    "PostCompact",
-    "Stop",
-    "StopFailure",
-    "SessionEnd",
-)
 
 _PROC = Path("/proc")
 _WITNESS = Path(__file__).with_name("witness.py")
@@ -68,29 +54,33 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the witness saw at one event."""
+    """What the witness saw at one event. heard: the payload in hookkit's words."""
 
     payload: Json
     tree: str | None
+    heard: Heard
 
     @property
     def event(self) -> str:
-        return str(self.payload["hook_event_name"])
+        return self.heard.event
 
     @property
     def call(self) -> str | None:
-        return self.payload.get("tool_use_id")
+        return self.heard.call
 
 
 class Sandbox:
     """One HOME and one repository under ``base``, and the ways to act in them.
 
-    session_id: of every run here that does not say otherwise.
+    session_id: of every run here that does not say otherwise; "" until the first run of an agent that draws it itself.
     The repository's commits carry fixed dates, so two sandboxes that saw the same actions have the same commit ids.
     """
 
-    def __init__(self, agent: InstalledAgent, server: ModelServer, base: Path, session_id: str | None = None) -> None:
-        self.session_id = session_id or str(uuid.uuid4())
+    def __init__(
+        self, driver: Driver, agent: InstalledAgent, server: ModelServer, base: Path, session_id: str | None = None
+    ) -> None:
+        self.session_id = session_id or (str(uuid.uuid4()) if driver.chooses_session else "")
+        self.driver = driver
         self.agent = agent
         self.server = server
         self.base = base
@@ -102,6 +92,11 @@ class Sandbox:
         (self.home / ".gitconfig").write_text(
             "[user]\n\tname = Dev\n\temail = dev@example.invalid\n[init]\n\tdefaultBranch = main\n", encoding="utf-8"
         )
+        driver.configure(self.place)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.home, self.project, self.server.url, self.agent.program)
 
     @property
     def env(self) -> dict[str, str]:
@@ -110,13 +105,9 @@ class Sandbox:
             "HOME": str(self.home),
             "PATH": _path(),
             "LANG": "C.UTF-8",
-            "IS_SANDBOX": "1",
-            "ANTHROPIC_BASE_URL": self.server.url,
-            "ANTHROPIC_API_KEY": "sk-ant-dummy",
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "CLAUDE_CODE_MAX_RETRIES": "0",
             "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
             "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
+            **self.driver.env(self.place),
         }
 
     # The repository
@@ -139,79 +130,105 @@ class Sandbox:
             self.git("add", "-A")
             self.git("commit", "-qm", "Start")
 
+    def commit(self, message: str = "Work") -> None:
+        """Commit everything, at the time that it is: hookkit asks when a commit was made."""
+        self.git("add", "-A")
+        env = {name: value for name, value in self.env.items() if not name.endswith("_DATE")}
+        subprocess.run(["git", "commit", "-qm", message], cwd=self.project, env=env, check=True)
+
     # The agent
 
     @property
     def settings(self) -> Path:
-        return self.home / ".claude" / "settings.json"
+        return self.driver.settings(self.place)
 
-    def foreign_hooks(self) -> Json:
-        """Settings of somebody who registered the witness for every event."""
-        command = shlex.join([interpreter(), "-I", "-S", str(_WITNESS), str(self.log)])
-        group = {"hooks": [{"type": "command", "command": command, "timeout": 30}]}
-        return {"hooks": {event: [group] for event in EVENTS}}
+    @property
+    def witness_command(self) -> str:
+        return shlex.join([interpreter(), "-I", "-S", str(_WITNESS), str(self.log)])
 
     def witness(self) -> None:
-        """Register the witness for every event in the user's settings."""
-        self.settings.parent.mkdir(exist_ok=True)
-        self.settings.write_text(json.dumps(self.foreign_hooks(), indent=4), encoding="utf-8")
+        """Register the witness for every event in the user's settings, where the agent has command hooks."""
+        if self.driver.events:
+            self.driver.witness(self.place, self.witness_command)
 
     def notes(self) -> list[Note]:
-        """What the witness saw so far, in order."""
+        """What the witness saw so far, in order, of the events that hookkit asks for."""
         if not self.log.exists():
             return []
-        lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [Note(**json.loads(line)) for line in lines]
+        seen = []
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            note = json.loads(line)
+            heard = self.driver.hear(note["payload"])
+            if heard:
+                seen.append(Note(note["payload"], note["tree"], heard))
+        return seen
 
     def command(
-        self, prompt: str, session_id: str, *, resume: bool = False, mode: str = "bypassPermissions",
-        output: str = "json", extra: Sequence[str] = (),
-    ) -> list[str]:  # fmt: skip
+        self, prompt: str, session_id: str | None, *, resume: bool = False, extra: Sequence[str] = ()
+    ) -> list[str]:
         """The agent's headless command line."""
-        identity = ["--resume" if resume else "--session-id", session_id]
-        return [
-            str(self.agent.program), "-p", prompt, *identity,
-            "--output-format", output, "--permission-mode", mode, *extra,
-        ]  # fmt: skip
+        return self.driver.command(self.place, prompt, session_id=session_id, resume=resume, extra=extra)
 
     def run(
         self, script: Script, prompt: str = "Go on.", *, session_id: str | None = None, cwd: Path | None = None,
-        **options: Any,
+        resume: bool = False, extra: Sequence[str] = (),
     ) -> Run:  # fmt: skip
         """Run the agent once, headless, until it ends by itself."""
         session_id = session_id or self.session_id
+        known = set() if session_id else {known for known, _ in self.driver.sessions(self.place)}
         self.server.play(script)
         done = subprocess.run(
-            self.command(prompt, session_id, **options),
+            self.command(prompt, session_id or None, resume=resume, extra=extra),
             cwd=cwd or self.project, env=self.env, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
+        if not session_id:
+            self._learn_session()
+            session_id = next((new for new, _ in self.driver.sessions(self.place) if new not in known), "")
         return Run(session_id, done.returncode, done.stdout, done.stderr, self.server.requests)
 
     def start(self, script: Script, prompt: str = "Go on.") -> subprocess.Popen[bytes]:
         """Start the agent in a process group of its own and do not wait for it."""
         self.server.play(script)
         return subprocess.Popen(
-            self.command(prompt, self.session_id), cwd=self.project, env=self.env, stdin=subprocess.DEVNULL,
+            self.command(prompt, self.session_id or None), cwd=self.project, env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
     def transcript(self, session_id: str | None = None) -> Path:
         """The session's transcript, wherever the agent put it."""
-        (found,) = (self.home / ".claude" / "projects").glob(f"*/{session_id or self.session_id}.jsonl")
+        wanted = session_id or self.session_id
+        (found,) = (path for known, path in self.driver.sessions(self.place) if known == wanted)
         return found
+
+    def _learn_session(self) -> None:
+        """The session of an agent that draws the id itself is the first one that it kept."""
+        if not self.session_id:
+            self.session_id = next((known for known, _ in self.driver.sessions(self.place)), "")
 
     # hookkit
 
     def hookkit(self, *args: str, cwd: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "hookkit", *args],
-            cwd=cwd or self.project, env=self.env, stdin=subprocess.DEVNULL,
+            cwd=cwd or self.project, env={**self.env, "PATH": self._path_of_the_user()}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         if check and done.returncode != 0:
             raise AssertionError(f"hookkit {shlex.join(args)} exited {done.returncode}: {done.stdout}{done.stderr}")
         return done
+
+    def install(self) -> None:
+        """Let hookkit install itself for the agent, so that its hooks run without any further question."""
+        self.hookkit("install", self.agent.name, *self.driver.install_options)
+
+    def _path_of_the_user(self) -> str:
+        """Somebody who installs hookkit for an agent has the agent on PATH, though no other one of ours."""
+        folder = self.base / "bin"
+        if not folder.exists():
+            folder.mkdir()
+            (folder / self.agent.program.name).symlink_to(self.agent.program)
+        return os.pathsep.join((self.env["PATH"], str(folder)))
 
     def trace(self, until: Callable[[Json], bool] = lambda trace: True) -> Json:
         """The stored trace of the session, as ``hookkit show --json`` prints it, once ``until`` holds for it."""
@@ -232,12 +249,20 @@ class Sandbox:
             # Twice in a row: a process shows no environment in the moment between fork and exec.
             quiet = 0 if list(_processes(self.base)) else quiet + 1
             if quiet == 2:
+                self._learn_session()
                 return
         raise AssertionError(f"still running: {list(_processes(self.base))}")
 
     def close(self) -> None:
         self.settle()
         shutil.rmtree(self.base)
+
+
+def hookkit(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run hookkit outside of every sandbox, for what it says about itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "hookkit", *args], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
 
 
 def attempts() -> Iterator[int]:

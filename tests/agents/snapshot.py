@@ -1,6 +1,6 @@
 """A hook that keeps everything the recording of a session needs: payload, worktree, how far the transcripts had grown.
 
-usage: snapshot.py LOG.jsonl   (payload on standard input)
+usage: snapshot.py LOG.jsonl PROJECT   (payload on standard input)
 """
 
 import json
@@ -27,9 +27,9 @@ def worktree(folder: str) -> dict[str, str]:
 
 def transcripts(main: str) -> dict[str, int]:
     """Size in bytes of the session's transcript ("") and of every file of its subagents, by name."""
-    sizes = {"": os.path.getsize(main) if os.path.exists(main) else 0}
+    sizes = {"": os.path.getsize(main) if os.path.isfile(main) else 0}
     folder = main.removesuffix(".jsonl") + "/subagents"
-    if os.path.isdir(folder):
+    if main and os.path.isdir(folder):
         sizes.update({name: os.path.getsize(os.path.join(folder, name)) for name in os.listdir(folder)})
     return sizes
 
@@ -38,8 +38,8 @@ def main() -> None:
     payload = json.loads(sys.stdin.buffer.read())
     note = {
         "payload": payload,
-        "files": worktree(os.environ["CLAUDE_PROJECT_DIR"]),
-        "sizes": transcripts(payload["transcript_path"]),
+        "files": worktree(sys.argv[2]),
+        "sizes": transcripts(payload.get("transcript_path") or ""),
     }
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(log, json.dumps(note).encode() + b"\n")

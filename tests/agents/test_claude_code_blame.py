@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from .drivers.claude_code import ClaudeCode
 from .evidence import recorded_trace
 from .model_server import ModelServer
 from .programs import InstalledAgent
@@ -25,7 +26,7 @@ class Box(Sandbox):
     """A sandbox in which commits are made when they are made."""
 
     def __init__(self, agent: InstalledAgent, server: ModelServer, base: Path) -> None:
-        super().__init__(agent, server, base)
+        super().__init__(ClaudeCode(), agent, server, base)
         self._turns: list[Turn] = []
 
     @property
@@ -39,10 +40,6 @@ class Box(Sandbox):
         run = self.run(Script(self._turns, subagents), resume=resume)
         assert (run.returncode, run.stderr) == (0, "")
         recorded_trace(self)
-
-    def commit(self, message: str = "Work") -> None:
-        self.git("add", "-A")
-        self.git("commit", "-qm", message)
 
     def blame(self, path: str, *options: str, cwd: Path | None = None) -> list[str]:
         """``who: text`` of each line. who: the tool and which of its calls, in the order they began.
@@ -76,7 +73,7 @@ class Box(Sandbox):
 def box(claude: InstalledAgent, server: ModelServer, tmp_path: Path) -> Iterator[Box]:
     box = Box(claude, server, tmp_path / "recorded")
     box.witness()
-    box.hookkit("install", "claude-code")
+    box.install()
     box.repository()
     yield box
     box.settle()

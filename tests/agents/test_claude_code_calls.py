@@ -125,7 +125,7 @@ def test_subagents_that_write_at_the_same_time_see_only_states_that_were_there(t
 def test_a_denied_call_begins_and_never_ends(twins: Twins) -> None:
     def act(box: Sandbox) -> list[Run]:
         script = Script([[Bash("touch denied.txt")], [Text("Not allowed.")]])
-        return [box.run(script, mode="default")]
+        return [box.run(script, extra=["--permission-mode", "default"])]
 
     played = twins.play(act)
 
@@ -179,7 +179,7 @@ def test_the_agent_reports_success_and_silence_for_every_hook(twins: Twins) -> N
         [[Write(f"{box.project}/a.txt", "a\n")], [Bash("false"), Agent("sub")], [Text("Done.")]], {"sub": []}
     )
 
-    run = box.run(script, output="stream-json", extra=["--verbose", "--include-hook-events"])
+    run = box.run(script, extra=["--output-format", "stream-json", "--verbose", "--include-hook-events"])
 
     answers = [record for record in run.records if record.get("subtype") == "hook_response"]
     verdicts = {(a["exit_code"], a["stdout"], a["stderr"], a["outcome"]) for a in answers}

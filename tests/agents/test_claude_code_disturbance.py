@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from . import vocabulary
-from .anthropic_wire import AnthropicMessages
+from .drivers.claude_code import ClaudeCode
 from .evidence import assert_no_trace_of_hooks_in_the_transcript, hook_lines
 from .model_server import ModelServer
 from .observe import Observation, observe
 from .programs import InstalledAgent
-from .sandbox import Run, Sandbox
+from .sandbox import Json, Run, Sandbox
 from .script import Agent, ApiError, Bash, Read, Script, Text, Turn, Write
 from .twins import Twins
 
@@ -45,6 +44,11 @@ def session(box: Sandbox) -> list[Run]:
     ]
     first = box.run(Script(turns, subagents), "Begin.")
     return [first, box.run(Script([[]] * 4 + [[ApiError(500)]]), "Fail.", resume=True)]
+
+
+def foreign_hooks(box: Sandbox) -> Json:
+    """Settings of somebody who registered the witness for every event."""
+    return ClaudeCode().hooks(box.witness_command)
 
 
 def installed_command(box: Sandbox) -> str:
@@ -109,8 +113,8 @@ def watch(box: Sandbox) -> Undisturbed:
 
 @pytest.fixture(scope="module")
 def undisturbed(claude: InstalledAgent, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    with ModelServer([AnthropicMessages(vocabulary.claude_code)]) as server:
-        box = Sandbox(claude, server, tmp_path_factory.mktemp("undisturbed") / "plain", SESSION)
+    with ModelServer([ClaudeCode().wire()]) as server:
+        box = Sandbox(ClaudeCode(), claude, server, tmp_path_factory.mktemp("undisturbed") / "plain", SESSION)
         box.witness()
         box.repository()
         return watch(box)
@@ -167,7 +171,7 @@ def test_removal_takes_out_exactly_ours_after_the_agent_rewrote_the_settings_its
     """At its start the agent retires some old values (the model "opus" is one) and formats the whole file anew."""
     box = twins.box("recorded", install=False)
     box.repository()
-    settings = {"model": "opus", **box.foreign_hooks()}
+    settings = {"model": "opus", **foreign_hooks(box)}
     box.settings.write_text(json.dumps(settings))
     box.hookkit("install", "claude-code")
     installed = box.settings.read_text()
@@ -179,7 +183,7 @@ def test_removal_takes_out_exactly_ours_after_the_agent_rewrote_the_settings_its
 
     assert (run.returncode, run.stderr) == (0, "")
     assert rewritten != installed
-    assert json.loads(box.settings.read_text()) == box.foreign_hooks()
+    assert json.loads(box.settings.read_text()) == foreign_hooks(box)
 
 
 def test_after_removal_nothing_is_recorded_any_more(twins: Twins) -> None:
@@ -247,7 +251,7 @@ def test_the_agent_skips_settings_with_comments_and_reads_them_with_a_byte_order
 ) -> None:
     box = twins.box("plain", install=False)
     box.repository()
-    body = json.dumps(box.foreign_hooks())
+    body = json.dumps(foreign_hooks(box))
     box.settings.write_text(text.format(body if text.count("{") < 3 else body[1:-1]), encoding="utf-8")
 
     box.run(Script([[Text("Done.")]]))
@@ -258,7 +262,7 @@ def test_the_agent_skips_settings_with_comments_and_reads_them_with_a_byte_order
 def test_the_switch_in_the_environment_stops_the_recording(twins: Twins) -> None:
     box = twins.box("recorded", install=False)
     box.repository()
-    settings = {**box.foreign_hooks(), "env": {"HOOKKIT_DISABLE": "1"}}
+    settings = {**foreign_hooks(box), "env": {"HOOKKIT_DISABLE": "1"}}
     box.settings.write_text(json.dumps(settings))
     box.hookkit("install", "claude-code")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .sandbox import EVENTS
+from .drivers.claude_code import ClaudeCode
 
 ROOT = Path(__file__).parent / "fixtures" / "claude-code" / "2.1.197"
 PLAYED = Path(__file__).parents[2] / "src" / "hookkit" / "agents" / "recordings" / "claude-code.json"
@@ -24,7 +24,7 @@ def load(path: Path) -> Any:
 
 
 def test_there_is_a_payload_of_every_event() -> None:
-    assert {load(path)["hook_event_name"] for path in PAYLOADS} == set(EVENTS)
+    assert {load(path)["hook_event_name"] for path in PAYLOADS} == set(ClaudeCode.events)
 
 
 @pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import evidence
+from .drivers.base import Driver
 from .model_server import ModelServer
 from .observe import Observation, observe
 from .programs import InstalledAgent
@@ -37,15 +38,16 @@ class Played:
     def calls(self, tool: str) -> list[str]:
         """Ids of the calls of a tool, in the order they began."""
         notes = self.box.notes()
-        return [str(note.call) for note in notes if note.event == "PreToolUse" and note.payload["tool_name"] == tool]
+        return [str(note.call) for note in notes if note.event == "PreToolUse" and note.heard.tool == tool]
 
 
 class Twins:
-    def __init__(self, agent: InstalledAgent, server: ModelServer, base: Path) -> None:
+    def __init__(self, driver: Driver, agent: InstalledAgent, server: ModelServer, base: Path) -> None:
+        self._driver = driver
         self._agent = agent
         self._server = server
         self._base = base
-        self._session = str(uuid.uuid4())
+        self._session = str(uuid.uuid4()) if driver.chooses_session else None
         self.boxes: list[Sandbox] = []
 
     def play(
@@ -73,12 +75,17 @@ class Twins:
         return Played(box, runs, trace)
 
     def box(self, name: str, *, install: bool, session_id: str | None = None) -> Sandbox:
-        """A sandbox with the witness in its settings, and with hookkit if ``install``."""
-        box = Sandbox(self._agent, self._server, self._base / name, session_id or self._session)
-        self.boxes.append(box)
+        """A sandbox with the witness, where the agent has command hooks, and with hookkit if ``install``."""
+        box = self.bare(name, session_id=session_id)
         box.witness()
         if install:
-            box.hookkit("install", "claude-code")
+            box.install()
+        return box
+
+    def bare(self, name: str, *, session_id: str | None = None) -> Sandbox:
+        """A sandbox in which nobody registered anything."""
+        box = Sandbox(self._driver, self._agent, self._server, self._base / name, session_id or self._session)
+        self.boxes.append(box)
         return box
 
     def _once(

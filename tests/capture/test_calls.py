@@ -163,3 +163,76 @@ def test_what_was_told_before_the_agents_own_hooks_were_installed_stays() -> Non
     ).whole(list)
     assert len(found.pre) == 2
     assert found.counts["double_loaded_hook_lines"] == 1
+
+
+# Where the transcript says when hooks were run
+
+
+def timed(call: str, key: str, before: int | None, after: int | None, agent: str = "") -> Keyed:
+    return Keyed(call, key, after, agent, before, after)
+
+
+def sent(us: int, event: str, key: str, at: int | None, agent: str = "") -> Loose:
+    return Loose(us, event, key, "", agent, at)
+
+
+def test_identical_calls_that_end_in_another_order_are_told_by_the_times_of_their_hooks() -> None:
+    calls = [timed("a", "k", 10, 50), timed("b", "k", 10, 30)]
+    lines = [
+        sent(11, "PreToolUse", "k", 9), sent(12, "PreToolUse", "k", 9),
+        sent(31, "PostToolUse", "k", 30), sent(51, "PostToolUse", "k", 50),
+    ]  # fmt: skip
+    assert assign(lines, calls) == ["a", "b", "b", "a"]
+
+
+def test_a_line_that_was_lost_shifts_no_other() -> None:
+    """Of three answers with the same call, the hooks of the second were not heard, nor the end of the first."""
+    second = 1_000_000
+    calls = [timed(name, "k", n * second, n * second + 5) for n, name in ((10, "a"), (20, "b"), (30, "c"))]
+    lines = [sent(10 * second + 1, "PreToolUse", "k", 10 * second),
+             sent(30 * second + 1, "PreToolUse", "k", 30 * second),
+             sent(30 * second + 6, "PostToolUse", "k", 30 * second + 5)]  # fmt: skip
+    assert assign(lines, calls) == ["a", "c", "c"]
+
+
+def test_a_hook_that_is_registered_twice_runs_through_the_calls_of_an_answer_twice() -> None:
+    calls = [timed("a", "k", 10, 30), timed("b", "k", 10, 40)]
+    lines = [sent(11 + n, "PreToolUse", "k", 10) for n in range(4)]
+    lines += [sent(31, "PostToolUse", "k", 30), sent(32, "PostToolUse", "k", 30), sent(41, "PostToolUse", "k", 40)]
+    assert assign(lines, calls) == ["a", "b", "a", "b", "a", "a", "b"]
+
+
+def test_the_same_call_of_two_agents_at_the_same_time_is_each_ones_own() -> None:
+    calls = [timed("a", "k", 10, 30, "x"), timed("b", "k", 10, 30, "y")]
+    lines = [
+        sent(11, "PreToolUse", "k", 10, "y"), sent(12, "PreToolUse", "k", 10, "x"),
+        sent(31, "PostToolUse", "k", 30, "x"), sent(32, "PostToolUse", "k", 30, "y"),
+    ]  # fmt: skip
+    assert assign(lines, calls) == ["b", "a", "a", "b"]
+
+
+def test_lines_of_a_call_that_the_transcript_has_not_yet_are_paired_in_order() -> None:
+    calls = [timed("a", "k", 10, 30)]
+    lines = [sent(11, "PreToolUse", "k", 10), sent(31, "PostToolUse", "k", 30), sent(61, "PreToolUse", "k", 60_000_000),
+             sent(71, "PostToolUse", "k", 61_000_000)]  # fmt: skip
+    assert assign(lines, calls) == ["a", "a", "k-1", "k-1"]
+
+
+def test_the_end_of_a_call_whose_end_is_not_told_belongs_to_the_beginning_that_is_open() -> None:
+    calls = [timed("a", "k", 10, 30), timed("b", "k", 10, None)]
+    lines = [
+        sent(11, "PreToolUse", "k", 10), sent(12, "PreToolUse", "k", 10),
+        sent(20, "PostToolUse", "k", 20), sent(31, "PostToolUse", "k", 30),
+    ]  # fmt: skip
+    assert assign(lines, calls) == ["a", "b", "b", "a"]
+
+
+def test_lines_of_a_subagent_whose_id_the_hooks_give_for_the_session_are_the_sessions() -> None:
+    start = hook("SubagentStart", 1, agent_id="sub")
+    inner = hook("PreToolUse", 2, "toolu_1", session_id="sub", agent_id="sub", at=1)
+    found = index(start, inner, hook("PreToolUse", 3, "toolu_2", session_id="stranger", at=1))
+    assert found.pre.keys() == {"toolu_1"}
+    assert found.counts["hook_lines_of_other_sessions"] == 1
+    again = HookIndex("claude-code", SESSION)
+    again.load(*found.dump())
+    assert again.inside == {"sub"}

@@ -83,3 +83,25 @@ def test_a_foreign_turn_end_starts_the_ingest_of_that_agents_session_and_of_no_f
     arguments = json.loads(report.read_text())["arguments"]
     assert arguments[:5] == ["_ingest-session", "--session", SESSION, "--agent", "copilot-cli"]
     assert str(rig.transcript) not in arguments
+
+
+INSIDE = {**TIMED, "session_id": "cee20db7", "agent_id": "cee20db7", "tool_use_id": ...}
+
+
+def test_a_foreign_call_without_an_id_keeps_its_time(rig: Rig) -> None:
+    line = rig.fire("PreToolUse", env={**NO_CLAUDE, **COPILOT}, **{**TIMED, "tool_use_id": ..., "tool_input": "text"})
+    assert (line["data"]["sent_at"], line["data"]["tool_input"]) == (TIME, {"input": "text"})
+    assert "call_key" in line["data"]
+
+
+def test_a_foreign_call_of_a_subagent_that_is_named_for_its_session_lies_apart(rig: Rig) -> None:
+    rig.fire("PreToolUse", env={**NO_CLAUDE, **COPILOT}, **INSIDE)
+    assert [path.parts[-3:] for path in rig.sidecars()] == [("hooks", "agents", "cee20db7.jsonl")]
+
+
+def test_a_foreign_turn_of_a_subagent_that_is_named_for_its_session_is_none(rig: Rig) -> None:
+    report = rig.record_ingest()
+    for event in ("UserPromptSubmit", "Stop"):
+        rig.send(json.dumps(rig.payload(event, **INSIDE)).encode(), **{**NO_CLAUDE, **COPILOT})
+    assert not rig.lines()
+    assert not report.exists()

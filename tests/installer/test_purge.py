@@ -78,6 +78,14 @@ def test_everything_that_was_recorded_goes_and_the_repository_is_as_before(workt
     assert purge() == ()
 
 
+def test_lines_that_lie_by_the_name_of_a_subagent_go_too(worktree: Path) -> None:
+    nested = worktree / ".opentraces" / "copilot-cli" / "hooks" / "agents"
+    nested.mkdir(parents=True)
+    (nested / "sub.jsonl").write_text(json.dumps(LINE) + "\n")
+    purge()
+    assert not (worktree / ".opentraces").exists()
+
+
 def test_a_linked_worktree_is_cleaned_too(worktree: Path, tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     git(worktree, "worktree", "add", "-q", str(linked))

@@ -48,6 +48,20 @@ def test_old_sessions_go_with_all_that_belongs_to_them(belongings: list[Path]) -
         assert [row.trace_id for row in index.rows()] == [kept]
 
 
+def test_lines_that_lie_by_the_name_of_a_subagent_go_with_its_session(belongings: list[Path]) -> None:
+    document = json.loads(belongings[-1].read_text())
+    document["steps"] = [{"subagent_trajectory_ref": ref} for ref in (None, "sub", "../other")]
+    belongings[-1].write_text(json.dumps(document))
+    nested = belongings[2].parent / "agents"
+    nested.mkdir()
+    for name in ("sub.jsonl", "another.jsonl"):
+        (nested / name).write_text("x")
+        os.utime(nested / name, (0, 0))
+    prune(SECOND_OF_JANUARY, dry_run=False)
+    assert [path.name for path in nested.iterdir()] == ["another.jsonl"]
+    assert (belongings[2].parent / "other.jsonl").exists()
+
+
 def test_session_that_is_being_read_stays(belongings: list[Path]) -> None:
     with FileLock(belongings[1]):
         assert prune(SECOND_OF_JANUARY, dry_run=False) == []

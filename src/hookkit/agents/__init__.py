@@ -19,6 +19,7 @@ _BUILT_IN = {
     "codex-cli": "codex_cli",
     "pi": "pi",
     "gemini-cli": "gemini_cli",
+    "opencode": "opencode",
     "copilot-cli": "copilot_cli",
     "qwen-code": "qwen_code",
     "cursor": "cursor",

@@ -28,7 +28,8 @@ class Keyed:
 
     agent: the subagent that made it, "" for the main agent. before_us, after_us: when its hooks were run; None where
     the transcript does not tell. The payloads of an answer's calls are made together, shortly before that; the one
-    after a call says the very time.
+    after a call says the very time. begin_us: before it no hook of the call was run. mark: what its result says of it,
+    and no other result; "" where it says nothing.
     """
 
     call_id: str
@@ -37,6 +38,8 @@ class Keyed:
     agent: str = ""
     before_us: int | None = None
     after_us: int | None = None
+    begin_us: int | None = None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Loose:
     """A hook line of a call or of a turn, of which only the time is sure.
 
     hook_id: what the agent's hooks of the call share; "" where they share nothing. agent: see Keyed. sent_us: when the
-    payload says that it was sent.
+    payload says that it was sent. mark: see Keyed.
     """
 
     us: int
@@ -53,6 +56,7 @@ class Loose:
     hook_id: str
     agent: str = ""
     sent_us: int | None = None
+    mark: str = ""
 
 
 def call_key(tool: object, given: object) -> str:
@@ -83,8 +87,12 @@ def assign(lines: Sequence[Loose], calls: Iterable[Keyed]) -> list[str]:
         if call_id is None:
             while left and (end := left[0].end_us) is not None and end < first.us:
                 left.popleft()  # it had ended before: its hooks were not heard
-        if call_id is None and left:
-            call_id = left.popleft().call_id
+        fitting = None
+        if call_id is None:  # a call of a later turn was not yet made
+            fitting = next((call for call in left if call.begin_us is None or call.begin_us <= first.us), None)
+        if fitting is not None:
+            left.remove(fitting)
+            call_id = fitting.call_id
         elif call_id is None:
             made[first.key] += 1
             call_id = f"{first.key[:16]}-{made[first.key]}"
@@ -94,7 +102,7 @@ def assign(lines: Sequence[Loose], calls: Iterable[Keyed]) -> list[str]:
 
 
 def _told(lines: Sequence[Loose], calls: Sequence[Keyed]) -> dict[int, str]:
-    """Place of a line -> call id, where the times of both leave no doubt.
+    """Place of a line -> call id, where the times of both, or what the result says, leave no doubt.
 
     Each hook that is registered runs for all calls of an answer in their order, so the second time round the lines
     begin with the first of the calls again.
@@ -111,8 +119,12 @@ def _told(lines: Sequence[Loose], calls: Sequence[Keyed]) -> dict[int, str]:
     for moments in rounds.values():
         moments.sort()
     found: dict[int, str] = {}
+    marked = {(call.key, call.mark): call.call_id for call in calls if call.mark}
     heard: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
     for place, line in enumerate(lines):
+        if line.mark and (line.key, line.mark) in marked:
+            found[place] = marked[line.key, line.mark]
+            continue
         if line.sent_us is None:
             continue
         at, ids = line.sent_us, after
@@ -143,6 +155,9 @@ def _pair(lines: Sequence[Loose], told: Mapping[int, str]) -> list[list[int]]:
         same = line.hook_id or (line.key, line.agent)
         call_id = told.get(place)
         if call_id is not None and call_id in sure:
+            sure[call_id].append(place)
+        elif call_id is not None and line.mark and waiting.get(same):
+            sure[call_id] = waiting[same].popleft()  # which of them is all the same: they stand for the same state
             sure[call_id].append(place)
         elif line.event == "PreToolUse" or call_id is not None or not waiting.get(same):
             groups.append([place])

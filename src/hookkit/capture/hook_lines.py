@@ -117,7 +117,7 @@ class HookIndex:
         found.pre, found.post, found._events = dict(self.pre), dict(self.post), list(self._events)
         found.durations, found.cut, found.agents = dict(self.durations), dict(self.cut), dict(self.agents)
         found.counts, found._known, found._once = Counter(self.counts), set(self._known), None
-        lines = sorted(json.loads(line) for line in self._later)
+        lines = sorted(map(json.loads, sorted(self._later)), key=lambda line: line[:3])
         own = [moment for moment, *_, data in lines if _FOREIGN not in _names(data.get("limitations"))]
         own += [row.us for row in (*self.pre.values(), *self.post.values(), *(row for _, row in self._events))]
         since = min(own) - _SAME_EVENT if own else None
@@ -144,7 +144,8 @@ class HookIndex:
                 key, hook_id = str(data.get("call_key", "")), str(data.get("tool_call_id", ""))
                 agent, sent = data.get("agent_id"), micros(data.get("sent_at"))
                 agent = agent if isinstance(agent, str) else ""
-                loose.append((Loose(moment, event, key, hook_id, agent, sent), (event, stamp, data)))
+                mark = str(data.get("result_id", ""))
+                loose.append((Loose(moment, event, key, hook_id, agent, sent, mark), (event, stamp, data)))
         loose.sort(key=lambda one: one[0].us)
         for (line, rest), call_id in zip(loose, assign([line for line, _ in loose], calls), strict=True):
             if rest is not None:

@@ -7,6 +7,7 @@ and the next run reads the difference again: the same lines always give the same
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import time
@@ -21,6 +22,7 @@ from hookkit import agents, paths
 from hookkit.capture import state
 from hookkit.capture.files import FileChangedError, OutOfOrderError
 from hookkit.capture.identity import is_session_id, trace_id
+from hookkit.capture.jsonl import LineReader
 from hookkit.capture.record import Record
 from hookkit.capture.registry import get_parser
 from hookkit.capture.session import Session, worktree
@@ -33,6 +35,7 @@ from hookkit.store.index import Index
 from hookkit.store.summary import summarise
 
 Status = Literal["stored", "unchanged", "empty", "busy", "excluded", "failed"]
+_FIRST = 20  # lines of a sidecar that are looked at for a tree id
 _ABANDONED = 300.0  # seconds without a change after which a session's agent may be gone
 
 
@@ -112,7 +115,7 @@ def ingest_project(project: Path) -> Iterator[Ingested]:
         seen.add((agent, get_parser(agent).session_id_from_path(transcript)))
         yield from ingest_each([transcript], root, agent=agent)
     for agent in agents.AGENTS:
-        for sidecar in _sidecars(root, agent):
+        for sidecar in sidecars(root, agent):
             if (agent, sidecar.stem) not in seen:
                 yield from ingest_each([get_parser(agent).find_session(sidecar.stem)], root, agent=agent)
 
@@ -122,7 +125,7 @@ def ingest_abandoned(project: Path, *, agent: str) -> Iterator[Ingested]:
 
     Only sessions that hooks wrote of, and only after some minutes of silence: a live one sees to itself.
     """
-    for sidecar in _sidecars(project, agent):
+    for sidecar in sidecars(project, agent):
         parser = get_parser(agent)
         transcript = parser.find_session(sidecar.stem)
         changed = max(parser.changed(transcript) / 1e9, _changed(sidecar))
@@ -222,9 +225,23 @@ def _has_read_transcript(trace: str) -> bool:
     return bool(found == "transcript")
 
 
-def _sidecars(root: Path, agent: str) -> list[Path]:
+def sidecars(root: Path, agent: str) -> list[Path]:
+    """Where hook lines of an agent's sessions in a worktree are: in it, or in the user's state folder, where the lines
+    of all worktrees are. There the first tree id tells."""
     found = sorted((root / ".opentraces" / agent / "hooks").glob("*.jsonl"))
+    kept = sorted((paths.state() / "sidecars" / agent / "hooks").glob("*.jsonl"))
+    found += [sidecar for sidecar in kept if _is_of(sidecar, root)]
     return [sidecar for sidecar in found if is_session_id(sidecar.stem)]
+
+
+def _is_of(sidecar: Path, root: Path) -> bool:
+    with contextlib.suppress(OSError):
+        for line in itertools.islice(LineReader(sidecar), _FIRST):
+            data = line.get("data")
+            trail = data.get("trail") if isinstance(data, dict) else None
+            if isinstance(trail, dict):
+                return trail.get("worktree_root") in (str(root), str(root.resolve()))
+    return False
 
 
 def _changed(path: Path) -> float:

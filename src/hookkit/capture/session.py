@@ -97,7 +97,7 @@ class Session:
     def errors(self) -> list[str]:
         """Why the record must not be exported; empty means clean."""
         found = (self.progress[key].error(Path(key).name) for key in sorted(self.progress))
-        return [error for error in found if error is not None]
+        return [*self.fold.problems, *(error for error in found if error is not None)]
 
     def record(self) -> Record | None:
         """The record of all that was read; None if there is neither a prompt nor a tool call."""

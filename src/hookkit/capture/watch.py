@@ -18,8 +18,8 @@ from typing import Any
 
 from hookkit import agents, paths
 from hookkit.capture import state
-from hookkit.capture.identity import is_session_id, trace_id
-from hookkit.capture.ingest import Ingested, ingest_each, is_excluded
+from hookkit.capture.identity import trace_id
+from hookkit.capture.ingest import Ingested, ingest_each, is_excluded, sidecars
 from hookkit.capture.registry import discover_project_sessions, get_parser
 from hookkit.store.files import replace_file, trace_path
 from hookkit.store.log import log
@@ -151,8 +151,7 @@ def _sessions(project: Path) -> Mapping[tuple[str, str], tuple[Path, list[Path]]
         session_id = get_parser(agent).session_id_from_path(transcript)
         found[agent, session_id] = transcript, [paths.state() / "sidecars" / agent / "hooks" / f"{session_id}.jsonl"]
     for agent in agents.AGENTS:
-        sidecars = [p for p in (project / ".opentraces" / agent / "hooks").glob("*.jsonl") if is_session_id(p.stem)]
-        for sidecar in sidecars:
+        for sidecar in sidecars(project, agent):
             if (agent, sidecar.stem) not in found:
                 # Started in another folder of the worktree, or never kept by the agent: a name stands for it then.
                 found[agent, sidecar.stem] = get_parser(agent).find_session(sidecar.stem), []

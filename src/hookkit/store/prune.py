@@ -13,6 +13,8 @@ from hookkit import paths
 from hookkit.store.files import trace_path
 from hookkit.store.index import Index, activity
 
+_NESTED = "agents"  # below an agent's sidecars: those that are named by subagents
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
@@ -57,7 +59,7 @@ def prune(before_us: int, *, dry_run: bool) -> list[Pruned]:
 
 def _went_on(trace: str, files: list[Path], mtime_ns: int, before_us: int) -> bool:
     """Whether the trace was written since the index read it, or somebody left a hook line or a request since."""
-    left = (path for path in files if path.parent.name == "hooks" or path.suffix == ".request")
+    left = (path for path in files if path.parent.name in ("hooks", _NESTED) or path.suffix == ".request")
     return trace_path(trace).stat().st_mtime_ns != mtime_ns or any(
         path.stat().st_mtime_ns >= before_us * 1000 for path in left
     )
@@ -69,6 +71,16 @@ def _delete(files: list[Path]) -> None:
             path.unlink()
 
 
+def _subagents(trace: str) -> list[str]:
+    """The subagents of a session: where an agent's hooks know no more than these, their lines lie by their ids."""
+    try:
+        steps = json.loads(trace_path(trace).read_bytes())["steps"]
+        found = {step["subagent_trajectory_ref"] for step in steps}
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return sorted(one for one in found if isinstance(one, str) and os.sep not in one)
+
+
 def _files(summary: dict[str, Any]) -> list[Path]:
     """The trace late: if deleting stops half way, the next run still finds the session. Last the lock that we hold."""
     trace, session, agent = summary["trace_id"], summary["session_id"], str(summary["agent"])
@@ -78,5 +90,8 @@ def _files(summary: dict[str, Any]) -> list[Path]:
         roots.append(Path(summary["project"]) / ".opentraces")
     name = f"{session}.jsonl"
     safe = os.sep not in name and os.sep not in agent and agent not in ("", ".", "..")
-    sidecars = [root / agent / "hooks" / name for root in roots] if safe else []
+    folders = [root / agent / "hooks" for root in roots] if safe else []
+    nested = [folder / _NESTED for folder in folders if (folder / _NESTED).is_dir()]
+    inside = _subagents(trace) if nested else ()
+    sidecars = [folder / name for folder in folders] + [at / f"{one}.jsonl" for at in nested for one in inside]
     return [path for path in (state, request, *sidecars, trace_path(trace), lock) if path.is_file()]

@@ -31,6 +31,7 @@ class Fold:
     early: "stream call id" -> result that came before its call. spawned: agent id -> id of the call that started it.
     facts: version, branch, cwd and what else the agent's lines repeat. cwds: every folder that is named.
     usage: input, output, cache read, cache write. span: see ``values.widen``.
+    problems: why nothing, or not all, of a session that is no file could be read, a sentence each.
     KEPT: what an agent's own fold must remember besides, by the names of its attributes; plain JSON.
     """
 
@@ -51,6 +52,7 @@ class Fold:
         self.span: list[Any] = []
         self.counts: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
+        self.problems: list[str] = []
         self._index: dict[tuple[str, str], int] = {}
 
     def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None:

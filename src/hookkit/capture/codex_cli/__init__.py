@@ -1,0 +1,1 @@
+"""Reads the rollouts of Codex CLI."""
