@@ -1,7 +1,7 @@
 """Speaks with ``codex app-server``, as Codex's own screens do: JSON-RPC on stdio, one message a line each way.
 
-Starting it makes Codex write its databases into its folder and may make it use the network: only a user who asks for
-that (``--trust``) makes hookkit do it.
+Starting it makes Codex write its databases into its folder, as each start of it does: only ``--trust`` and ``doctor``,
+where Codex's own word is wanted, make hookkit do it.
 """
 
 from __future__ import annotations

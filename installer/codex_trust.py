@@ -1,12 +1,14 @@
 """The probe of Codex CLI: whether Codex trusts our hooks, and the registering of that trust where the user asks for it.
 
-What Codex trusts is read from its files (codex_state). Only ``install --trust``, and a remove that has to take such a
-trust out of a file that was edited since, start Codex itself (codex_server).
+``status`` and a plain ``install`` read Codex's files (codex_state): started, Codex would write databases to its folder.
+``doctor`` asks Codex itself (codex_server), and so does ``install --trust``, and a remove that has to take such a trust
+out of a file that was edited since. A hash that hookkit computes is only compared, never registered.
 """
 
 from __future__ import annotations
 
 import shlex
+import shutil
 
 from hookkit.errors import HookInstallError
 from hookkit.installer import codex_receipt, codex_server, codex_state, files
@@ -14,6 +16,7 @@ from hookkit.installer.codex_receipt import Receipt
 from hookkit.installer.codex_state import TRUSTED, Hook, NoAnswerError
 from hookkit.installer.envelope import Warn
 from hookkit.installer.probes import Probe
+from hookkit.installer.protocol import Check
 from hookkit.installer.target import Target
 
 
@@ -46,6 +49,25 @@ class CodexTrust(Probe):
             hint = f"Start {target.contract.program}, type /hooks, and enable them with the space key."
             found.append(Warn("HOOKS_DISABLED", file, "$.hooks", message, hint, blocks=True))
         return tuple(found)
+
+    def ask(self, target: Target) -> tuple[Check, ...]:
+        """Let Codex say itself what it trusts: its files are read as 0.171.0 writes them, another one may differ."""
+        if shutil.which(target.contract.program, path=target.env.get("PATH")) is None:
+            return ()
+        try:
+            with codex_server.serve(target) as server:
+                hooks = server.hooks()
+        except NoAnswerError as error:
+            hint = f"Start {target.contract.program}, type /hooks, and look there."
+            return (Check("codex", "warning", f"Codex did not say whether it trusts the hooks: {error}", hint),)
+        waiting = [hook for hook in hooks if hook.status not in TRUSTED]
+        off = [hook.event for hook in hooks if not hook.enabled]
+        if waiting:
+            return (Check("codex", "failed", _untrusted(waiting, hooks), _hint(target)),)
+        if off or not hooks:
+            told = f"Switched off in Codex: {', '.join(off)}." if off else "Codex does not see the hooks."
+            return (Check("codex", "failed", told, f"Start {target.contract.program}, type /hooks, and look there."),)
+        return (Check("codex", "ok", f"Codex itself says that it trusts all {len(hooks)} hooks and runs them."),)
 
     def after_install(self, target: Target) -> tuple[str, ...]:
         """What to press, and exactly what would be trusted; nothing where all of it is trusted already."""

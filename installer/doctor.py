@@ -14,6 +14,7 @@ from typing import Literal, cast
 from hookkit import git, paths
 from hookkit.agents.contract import AgentContract
 from hookkit.capture.identity import trace_id
+from hookkit.installer import probes
 from hookkit.installer.extension_installer import ExtensionInstaller
 from hookkit.installer.protocol import Check
 from hookkit.installer.rehearsal import Command, Played, Rehearsal, recording, scratch_folder
@@ -34,6 +35,8 @@ def examine(contract: AgentContract, installer: Installed, folder: Path) -> Iter
     state = installer.status()
     yield from _settings(state, installer.target.command("install"))
     commands = installer.registered()
+    if commands:
+        yield from probes.ask(installer.target)
     if commands and recording(contract) is None:
         message = f"No session of {contract.title} is recorded to be played, so its hooks were not run."
         hint = f"Prove it with a session: start {contract.program} in a repository, then: hookkit list"

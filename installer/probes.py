@@ -11,6 +11,7 @@ from typing import Protocol
 from hookkit.agents.contract import AgentContract
 from hookkit.errors import HookkitError, UsageError
 from hookkit.installer.envelope import Warn
+from hookkit.installer.protocol import Check
 from hookkit.installer.target import Target
 
 
@@ -24,6 +25,10 @@ class Probe(Protocol):
 
     def warnings(self, target: Target) -> tuple[Warn, ...]:
         """What keeps the agent from running the hooks that are there now, and what else is to be known."""
+        return ()
+
+    def ask(self, target: Target) -> tuple[Check, ...]:
+        """What the agent itself answers when it is started and asked; for doctor, which may take its time."""
         return ()
 
     def trust(self, target: Target) -> tuple[str, ...]:
@@ -74,6 +79,15 @@ def warnings(target: Target) -> tuple[Warn, ...]:
         return probe.warnings(target) if probe else ()
     except HookkitError as error:
         return (_failed(target, "PROBE_FAILED", error, blocks=False),)
+
+
+def ask(target: Target) -> tuple[Check, ...]:
+    """What the agent itself answers about our hooks."""
+    probe = probe_of(target.contract)
+    try:
+        return probe.ask(target) if probe else ()
+    except HookkitError as error:
+        return (Check("agent", "warning", error.message, error.hint),)
 
 
 def trust(target: Target) -> tuple[tuple[str, ...], tuple[Warn, ...]]:

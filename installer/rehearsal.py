@@ -5,6 +5,8 @@ A recording is JSON: the agent's ``version``; ``files`` of the project; the ``en
 had written by then (``transcript``, ``subagents``); ``after``: the lines that come last. ``transcript``: its path below
 the scratch folder, where it is not ``projects/rehearsal/{session}.jsonl``. Placeholders: ``{root}`` the project,
 ``{session}`` the session's id, ``{transcript}``, ``{session_dir}`` the folder beside it, ``{scratch}`` what holds all.
+``database``: the SQL statements that make it, where sessions are rows: what an event has of the transcript are rows
+then (see ``rehearsal_database``), and ``transcript`` is the path that stands for the session, below the database's.
 
 `hookkit doctor` rehearses the registered commands to prove that they fire; `hookkit demo` shows what comes out.
 """
@@ -29,6 +31,7 @@ from typing import Any
 
 from hookkit import git
 from hookkit.agents.contract import AgentContract
+from hookkit.installer.rehearsal_database import RehearsalDatabase
 
 #: A line for a shell, or the words of a command.
 Command = str | Sequence[str]
@@ -81,7 +84,11 @@ class Rehearsal:
         self.session_id: str = found["events"][0]["payload"][contract.session_field]
         self.transcript = scratch / str(found.get("transcript", _TRANSCRIPT)).replace("{session}", self.session_id)
         self.root.mkdir(parents=True)
-        self.transcript.parent.mkdir(parents=True)
+        self._database = None
+        if "database" in found:
+            self._database = RehearsalDatabase(self.transcript.parent, found["database"])
+        else:
+            self.transcript.parent.mkdir(parents=True)
         for name, text in self._recording["files"].items():
             self._write(name, text)
         self._git("init", "-q", "-b", "main")
@@ -150,6 +157,9 @@ class Rehearsal:
 
     def _grow(self, event: Mapping[str, Any]) -> None:
         """Append what the agent had written to its transcripts by then."""
+        if self._database is not None:
+            self._database.put([self._here(row) for row in event.get("transcript", [])])
+            return
         self._append(self.transcript, event.get("transcript", []))
         for name, lines in event.get("subagents", {}).items():
             folder = self.transcript.with_suffix("") / _SUBAGENT_FOLDER

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hookkit.agents import AGENTS
-from hookkit.installer import SettingsHookInstaller, codex_receipt, codex_server, codex_state
+from hookkit.installer import SettingsHookInstaller, codex_receipt, codex_server, codex_state, probes
 
 CONTRACT = AGENTS["codex-cli"]
 # A program that does with its files what ``codex app-server`` 0.171.0 does, as far as hookkit asks for it. Its hashes
@@ -134,6 +134,20 @@ def test_plain_install_status_and_remove_never_start_codex(codex: Codex) -> None
     assert codex.started() == 0
     assert not codex.config.exists()
     assert sorted(path.name for path in codex.codex.iterdir()) == []
+
+
+def test_doctor_asks_codex_itself(codex: Codex) -> None:
+    codex.installer().install()
+    (check,) = probes.ask(codex.installer().target)
+    assert (check.name, check.status) == ("codex", "failed")
+    assert "--trust" in check.hint
+    assert codex.started() == 1
+    codex.installer().install(trust=True)
+    (check,) = probes.ask(codex.installer().target)
+    assert (check.status, check.hint) == ("ok", "")
+    assert "11 hooks" in check.message
+    codex.program.unlink()
+    assert probes.ask(codex.installer().target) == ()
 
 
 def test_install_with_trust_makes_codex_trust_our_hooks_and_no_other(codex: Codex) -> None:

@@ -31,14 +31,18 @@ def listing(folder: Path) -> list[str]:
 
 def test_every_agent_that_is_here_gets_a_link_to_one_copy(home: Path) -> None:
     result = SkillInstaller().install()
-    assert result.changed and result.events == ("claude-code", "codex-cli")
+    assert result.changed
+    assert result.events == ("claude-code", "codex-cli")
     for agent in (".claude", ".codex"):
         link = home / agent / "skills" / "hookkit"
-        assert link.is_symlink() and link.resolve() == SkillInstaller().folder.resolve()
+        assert link.is_symlink()
+        assert link.resolve() == SkillInstaller().folder.resolve()
         text = (link / "SKILL.md").read_text(encoding="utf-8")
-        assert text.startswith("---\nname: hookkit\ndescription: ") and "hookkit blame" in text
+        assert text.startswith("---\nname: hookkit\ndescription: ")
+        assert "hookkit blame" in text
     state = SkillInstaller().status()
-    assert state["active"] and state["entries_present"] == {"claude-code": True, "codex-cli": True}
+    assert state["active"]
+    assert state["entries_present"] == {"claude-code": True, "codex-cli": True}
 
 
 def test_a_second_install_changes_nothing(home: Path) -> None:
@@ -76,7 +80,8 @@ def test_for_a_named_agent_a_foreign_skill_is_an_error_and_nothing_is_written(ho
     before = listing(home)
     with pytest.raises(HookkitError) as refused:
         SkillInstaller(harnesses=("claude-code",)).install()
-    assert refused.value.code == "SKILL_IN_THE_WAY" and refused.value.hint
+    assert refused.value.code == "SKILL_IN_THE_WAY"
+    assert refused.value.hint
     assert listing(home) == before
 
 
@@ -100,7 +105,8 @@ def test_an_older_copy_is_stale_and_renewed(home: Path) -> None:
     SkillInstaller().install()
     (SkillInstaller().folder / "SKILL.md").write_text("older", encoding="utf-8")
     warnings = SkillInstaller().status()["warnings"]
-    assert isinstance(warnings, list) and [warn["code"] for warn in warnings] == ["SKILL_STALE"]
+    assert isinstance(warnings, list)
+    assert [warn["code"] for warn in warnings] == ["SKILL_STALE"]
     assert SkillInstaller().install().changed
     assert not SkillInstaller().status()["warnings"]
 
@@ -115,7 +121,8 @@ def test_where_no_agent_is_found_it_says_how_to_name_one(tmp_path: Path, monkeyp
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(HookkitError) as refused:
         SkillInstaller(env={"HOME": str(tmp_path)}).install()
-    assert refused.value.code == "NO_AGENT_FOUND" and "--harness" in (refused.value.hint or "")
+    assert refused.value.code == "NO_AGENT_FOUND"
+    assert "--harness" in (refused.value.hint or "")
 
 
 def test_options_that_mean_nothing_for_it_are_refused(home: Path) -> None:
