@@ -40,6 +40,11 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def files_of(path: Path) -> list[Path]:
+    """A session's file and all that belong to it."""
+    return [path, *GeminiCliParser().beside(path)]
+
+
 def hook_lines(name: str) -> Iterator[dict[str, Any]]:
     """The lines that the hooks make of a recorded session's payloads, half a millisecond after these were sent."""
     names = ("hookkit_hunks", "hookkit_gemini_events", "hookkit_recorder")

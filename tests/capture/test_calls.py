@@ -236,3 +236,17 @@ def test_lines_of_a_subagent_whose_id_the_hooks_give_for_the_session_are_the_ses
     again = HookIndex("claude-code", SESSION)
     again.load(*found.dump())
     assert again.inside == {"sub"}
+
+
+def test_results_that_say_which_they_are_find_their_calls_in_any_order() -> None:
+    calls = [Keyed("one", "k", 90, mark="11"), Keyed("two", "k", 90, mark="12"), Keyed("three", "k", 90, mark="13")]
+    ends = [Loose(10 + n, "PostToolUse", "k", "", mark=mark) for n, mark in enumerate(("12", "13", "11"))]
+    found = assign([pre(1, "k"), pre(2, "k"), pre(3, "k"), *ends], calls)
+    assert found[3:] == ["two", "three", "one"]
+    assert sorted(found[:3]) == ["one", "three", "two"]
+
+
+def test_a_call_of_a_later_turn_is_not_one_that_was_killed_before() -> None:
+    again = Keyed("again", "k", 90, begin_us=50)
+    turn = Loose(50, "UserPromptSubmit", "", "")
+    assert assign([pre(10, "k"), turn, pre(60, "k"), post(70, "k")], [again]) == ["k-1", "", "again", "again"]

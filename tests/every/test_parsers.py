@@ -135,6 +135,20 @@ def test_a_broken_line_is_skipped_and_counted(agent: str, session: Session, tmp_
     assert sum(outcome.record.metadata["capture"]["skipped_lines"].values()) == 1
 
 
+def test_reading_on_from_a_byte_keeps_the_first_new_line(agent: str, session: Session) -> None:
+    """From the line on in which the last call appears for the first time."""
+    last = session.calls[-1]["tool_call_id"].encode()
+    lines = session.before.splitlines(keepends=True)
+    first = next((number for number, line in enumerate(lines) if last in line), None)
+    if first is None:
+        pytest.skip("not applicable: the transcript has no ids, or is no file of lines")
+    outcome = parser(agent).parse(session.transcript, len(b"".join(lines[:first])))
+    assert outcome.record is not None
+    assert last.decode() in {call.tool_call_id for step in outcome.record.steps for call in step.tool_calls}
+    assert len(outcome.record.steps) < len(session.trace["steps"])
+    assert parser(agent).parse_session(session.transcript, len(session.before) + 1) is None
+
+
 @pytest.fixture
 def kept(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The transcript where the agent keeps its sessions, in a home that has nothing else."""

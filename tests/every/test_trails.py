@@ -79,7 +79,9 @@ def moved(value: Any, old: str, new: str) -> Any:
 # The watcher
 
 
-def test_the_folder_of_sessions_is_that_of_the_contract(agent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folder_of_sessions_is_that_of_the_contract(
+    agent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     storage = get_parser(agent).storage()
     assert storage == agents.get(agent).transcripts(environment(tmp_path))

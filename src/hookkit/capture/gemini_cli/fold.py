@@ -91,8 +91,8 @@ class GeminiFold(Fold):
             # At a resumption the first message is new, and the list that has no prompt is only the beginning.
             since, asked = micros(messages[0].get("timestamp")), self.asked.get(str(number), 0)
             ids = {f"prompt {message.get('id')}" for message in messages}
-            own = [key for key, (owner, _) in self.messages.items() if owner == number and key.startswith("prompt ")]
-            if since is not None and since <= asked and own[-1] not in ids:
+            mine = [key for key, (owner, _) in self.messages.items() if owner == number and key.startswith("prompt ")]
+            if since is not None and since <= asked and mine[-1] not in ids:
                 stamp = self.moment(number, change.get("lastUpdated"))
                 self.failed(number, "api_error", "The first request failed: the prompt was taken back.", stamp, line)
 
