@@ -147,7 +147,8 @@ def _ingests(rehearsal: Rehearsal, played: Sequence[Played], home: Path, hint: s
         metadata = json.loads(trace.read_bytes())["metadata"] if trace.exists() else {}
         if metadata.get("hook_stop"):
             before, after = metadata["hook_pre_tool_use"], metadata["hook_post_tool_use"]
-            whole = [call for call in before if before[call]["trail"] and after.get(call, {}).get("trail")]
+            heard = {call: line for call, line in after.items() if line["capture_status"] != "post_inferred"}
+            whole = [call for call in before if before[call]["trail"] and heard.get(call, {}).get("trail")]
             if len(whole) == calls:
                 return Check(
                     "ingest", "ok", f"The detached ingest made a trace of it: {len(whole)} calls with both trees."

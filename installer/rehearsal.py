@@ -115,7 +115,7 @@ class Rehearsal:
             self._grow(event)
             name = event["payload"]["hook_event_name"]
             if name in commands:
-                yield self._run(name, commands[name], self._here(event["payload"]), environment)
+                yield self._run(name, commands[name], _now(self._here(event["payload"])), environment)
         self._grow(self._recording.get("after", {}))
 
     def _run(self, event: str, command: Command, payload: Any, environment: Mapping[str, str]) -> Played:
@@ -203,7 +203,7 @@ def scratch_folder(prefix: str, keep: bool = False) -> Iterator[Path]:
         try:
             yield scratch
         finally:
-            _wait_until_idle(scratch)
+            wait_until_idle(scratch)
             if not keep:
                 shutil.rmtree(scratch, ignore_errors=True)
 
@@ -226,7 +226,8 @@ def _ended_by_exception() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _wait_until_idle(scratch: Path) -> None:
+def wait_until_idle(scratch: Path) -> None:
+    """Wait until no process is about a path in ``scratch``: no ingest that a hook started there."""
     quiet, deadline = 0, time.monotonic() + _IDLE_WAIT
     while quiet < 2 and time.monotonic() < deadline:
         # Twice in a row: in the moment of its start a process shows no command line.

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-_TIME = re.compile(r"\{time:\d+\}")
+_TIME = re.compile(r"\{time:(\d+)\}")
 _NAME = re.compile(r"\w+")
 
 
@@ -47,10 +47,15 @@ class RehearsalDatabase:
     def _timed(self, value: Any) -> Any:
         match value:
             case str() if _TIME.fullmatch(value):
-                return self._times.setdefault(value, time.time_ns() // 1_000_000)
+                return self._times.setdefault(value, _moment(int(value[6:-1])))
             case list():
                 return [self._timed(item) for item in value]
             case dict():
                 return {key: self._timed(item) for key, item in value.items()}
             case _:
                 return value
+
+
+def _moment(_number: int) -> int:
+    """Milliseconds since 1970 of a time that comes up first: its time is compared with that of the hook lines."""
+    return time.time_ns() // 1_000_000

@@ -73,6 +73,8 @@ def test_every_hookkit_command_in_the_documents_runs(
     tomorrow = datetime.now(UTC) + timedelta(days=1)  # so that it is the last session
     since = int((tomorrow - recorded.START).total_seconds())
     recorded.retries(recorded.World(tmp_path.resolve() / "repository", second=since))
+    # What `hookkit resume last` looks for: the transcript is there, and has nothing that would be read again.
+    (sessions / "00000001-0000-4000-8000-000000000000.jsonl").write_text("\n", encoding="utf-8")
     commands = ["hookkit install claude-code", "hookkit ingest --all", *_hookkit_commands()]
     assert len(commands) > 12
     for command in commands:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,7 @@ from hookkit import agents
 from hookkit.agents.contract import AgentContract
 from hookkit.capture.identity import trace_id
 from hookkit.capture.registry import get_parser
-from hookkit.installer.rehearsal import Played, Rehearsal
+from hookkit.installer.rehearsal import Played, Rehearsal, wait_until_idle
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,9 +47,19 @@ def commands(home: Path, contract: AgentContract) -> Mapping[str, str | Sequence
     return installer.registered()
 
 
+def keep(transcript: Path, place: Path) -> None:
+    """Copy a session, and what lies beside it, to ``place``; a database is copied as a whole."""
+    if transcript.parent.is_file():
+        place.parent.parent.mkdir(parents=True)
+        with sqlite3.connect(transcript.parent) as source, sqlite3.connect(place.parent) as copy:
+            source.backup(copy)
+    else:
+        shutil.copytree(transcript.parent, place.parent)
+
+
 @dataclass(frozen=True)
 class Session:
-    """What came of it."""
+    """What came of it. before: the transcript as the agent and the hooks left it; b"" where it is a database."""
 
     contract: AgentContract
     home: Path
@@ -83,12 +95,13 @@ def played(name: str, home: Path) -> Session:
     hookkit(home, "install", name)
     rehearsal = Rehearsal(contract, home)
     steps = tuple(rehearsal.play(commands(home, contract), environment(home)))
-    while "busy" in hookkit(home, "ingest", str(rehearsal.transcript), "--agent", name, cwd=rehearsal.root):
-        pass  # the ingest that the hooks started is at it
+    wait_until_idle(home)  # the hooks of a turn's end started an ingest
+    hookkit(home, "ingest", str(rehearsal.transcript), "--agent", name, cwd=rehearsal.root)
     trace = home / "hookkit" / "traces" / f"{trace_id(name, rehearsal.session_id)}.json"
     return Session(
         contract, home, rehearsal.root, rehearsal.transcript, rehearsal.session_id,
-        rehearsal.transcript.read_bytes(), steps, json.loads(trace.read_bytes()),
+        rehearsal.transcript.read_bytes() if rehearsal.transcript.is_file() else b"",
+        steps, json.loads(trace.read_bytes()),
     )  # fmt: skip
 
 

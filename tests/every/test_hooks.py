@@ -46,6 +46,8 @@ def test_every_tree_id_is_the_one_that_git_gives(session: Session) -> None:
 
 
 def test_what_was_in_the_transcript_stays_as_it_was(session: Session) -> None:
+    if not session.before:
+        pytest.skip("not applicable: nobody but the agent writes into its database")
     own = [line for line in session.before.splitlines() if b'"opentraces_hook"' not in line]
     assert own
     ours = len(session.before.splitlines()) - len(own)
@@ -135,6 +137,8 @@ def test_every_agent_has_a_recorded_session() -> None:
 
 
 def test_doctor_proves_it(session: Session) -> None:
-    report = json.loads(hookkit(session.home, "doctor", session.contract.name, "--json", cwd=session.root))
+    asks = session.contract.name == "codex-cli"  # it does not trust them yet
+    told = hookkit(session.home, "doctor", session.contract.name, "--json", cwd=session.root, code=int(asks))
+    report = json.loads(told)
     checks = {check["name"]: check["status"] for check in report["agents"][0]["checks"]}
     assert {checks[name] for name in ("hooks", "silence", "tree ids", "ingest")} == {"ok"}

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from hookkit import agents
 from hookkit.capture.registry import get_parser
-from hookkit.installer import rehearsal
+from hookkit.installer import rehearsal, rehearsal_database
 from hookkit.installer.rehearsal import Rehearsal
 
 KEPT = Path(__file__).parent / "records"
@@ -28,9 +28,12 @@ _REQUIRED = KEPT / "required.json"
 
 def told(name: str, scratch: Path) -> str:
     """The record of an agent's recorded session, with the times that were recorded, as text."""
-    with mock.patch.object(rehearsal, "_now", lambda line: line):
+    moments = mock.patch.object(rehearsal_database, "_moment", lambda number: 1_760_000_000_000 + number)
+    with moments, mock.patch.object(rehearsal, "_now", lambda line: line):
         played = Rehearsal(agents.get(name), scratch)
         assert [*played.play({}, {})] == []
+    for path in played.transcript.parent.rglob("*.jsonl"):  # texts may be cut, so the folder's length would tell
+        path.write_bytes(path.read_bytes().replace(str(scratch).encode(), b"/home/dev"))
     record = get_parser(name).parse_session(played.transcript)
     assert record is not None
     text = record.model_dump_json(indent=1).replace(json.dumps(str(scratch))[1:-1], "/home/dev") + "\n"

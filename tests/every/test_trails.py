@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from hookkit.capture.registry import get_parser
 from hookkit.trails import emit_step_window_events_from_record
 from tests.trails.recorded import events
 
-from .played import Session, environment
+from .played import Session, environment, keep
 
 
 def test_every_call_with_two_hooks_has_a_window_between_two_trees(session: Session) -> None:
@@ -44,8 +45,8 @@ def test_the_capture_method_names_the_hooks(session: Session) -> None:
     (method, *rest) = {event.capture_method for event in events(session.root, "trace_step_window_opened")}
     assert (method, rest) == (("hook_pretooluse",), [])
     for event in events(session.root, "trace_patch_created"):
-        assert event.capture_method[0] == "hook_pretooluse"
-        assert event.capture_method[1] in ("hook_posttooluse", "hook_posttoolusefailure")
+        assert set(event.capture_method) <= {"hook_pretooluse", "hook_posttooluse", "hook_posttoolusefailure"}
+        assert event.capture_method[-1] != "hook_pretooluse"
 
 
 def test_a_call_without_its_second_hook_is_marked_as_skipped(session: Session, tmp_path: Path) -> None:
@@ -88,15 +89,27 @@ def test_the_folder_of_sessions_is_that_of_the_contract(
     assert storage.is_relative_to(tmp_path)
 
 
+def age(place: Path) -> None:
+    """Make a session an hour old."""
+    if place.parent.is_file():
+        with sqlite3.connect(place.parent) as database:
+            database.execute("PRAGMA journal_mode = DELETE")
+            for table in ("session", "message", "part"):
+                database.execute(f"UPDATE {table} SET time_updated = time_updated - 3600000")
+        database.close()
+        place = place.parent
+    for path in (place, *place.parent.rglob("*")):
+        os.utime(path, (time.time() - 3600,) * 2)
+
+
 @pytest.fixture
 def waiting(agent: str, session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A finished session that no hook reported, in a home where nothing was read yet."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "hookkit"))
     place = session.contract.transcripts(environment(tmp_path)).parent / session.transcript.relative_to(session.home)
-    shutil.copytree(session.transcript.parent, place.parent)
-    for path in place.parent.rglob("*"):
-        os.utime(path, (time.time() - 3600,) * 2)
+    keep(session.transcript, place)
+    age(place)
     for sidecar in session.root.rglob(".opentraces/*/hooks/*.jsonl"):
         os.utime(sidecar, (time.time() - 3600,) * 2)
     with (paths.private_dir(paths.state()) / "worktrees").open("ab") as file:
@@ -117,8 +130,7 @@ def test_an_active_tick_reads_the_session_and_a_quiet_one_does_not(
 
 
 def test_a_session_that_cannot_be_read_breaks_no_sweep(session: Session, waiting: Path) -> None:
-    waiting.chmod(0)
-    waiting.write_bytes(b"\x00" * 100) if os.geteuid() == 0 else None
-    os.utime(waiting, (time.time() - 3600,) * 2)
-    tick = watch.run_once(session.root)
-    assert tick.failed is None if hasattr(tick, "failed") else True
+    place = waiting if waiting.is_file() else waiting.parent
+    place.write_bytes(b"\x00" * 100)
+    os.utime(place, (time.time() - 3600,) * 2)
+    assert watch.run_once(session.root).error is None

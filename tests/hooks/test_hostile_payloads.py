@@ -301,8 +301,11 @@ def test_any_value_of_any_field_may_be_anything(rig: Rig, bent: tuple[str, Paylo
         assert new[0]["event"] == name
 
 
+SENT = st.text(max_size=9).filter(lambda name: name not in line_module.OURS)  # those have their shape
+
+
 @settings(max_examples=200, deadline=None)
-@given(data=st.dictionaries(st.text(max_size=9), VALUE, max_size=6), big=st.integers(0, 9_000))
+@given(data=st.dictionaries(SENT, VALUE, max_size=6), big=st.integers(0, 9_000))
 def test_a_line_is_one_line_of_small_valid_json_whatever_it_is_about(data: Payload, big: int) -> None:
     data = {**data, "session_id": "s", "agent": "a", "tool_input": {"x": "é" * big, "y": list(range(big))}}
     raw: bytes = line_module.encode("Stop", data)

@@ -24,7 +24,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("sources", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.argument("sources", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Sessions of DIR.")
 @click.option("--all", "everything", is_flag=True, help="All sessions of all agents.")
 @click.option(
@@ -80,7 +80,11 @@ def _agent_of(path: Path) -> str:
 def _transcripts(path: Path, agent: str) -> list[Path]:
     from hookkit.capture.registry import get_parser
 
-    found = list(get_parser(agent).discover_sessions(path)) if path.is_dir() else [path]
+    parser = get_parser(agent)
+    if not path.exists() and not parser.exists(path):  # a session in a database is no file
+        raise click.BadParameter(f"Path {str(path)!r} does not exist.", param_hint="'[PATH]...'")
+    holds_several = path.is_dir() or not parser.session_id_from_path(path)
+    found = list(parser.discover_sessions(path)) if holds_several else [path]
     if not found:
         raise HookkitError("NO_SESSIONS", f"There is no session in {path}.", "Give a transcript, or a folder of them.")
     return found
