@@ -305,3 +305,11 @@ def test_prompt_that_only_a_hook_has_seen_yet_opens_the_turn_again(tmp_path: Pat
     assert capture(parse(tmp_path, transcript))["complete"] is True
     assert capture(parse(tmp_path, transcript.raw(hook("UserPromptSubmit", 6, at=1))))["complete"] is False
     assert capture(parse(tmp_path, transcript.raw(hook("SessionEnd", 7))))["complete"] is True
+
+
+def test_a_session_id_of_an_odd_type_is_nobodys() -> None:
+    index = HookIndex("claude-code", SESSION)
+    for odd in ([], {}, 7, True):
+        line = hook("PreToolUse", 1, "toolu_1")
+        line["data"]["session_id"] = odd
+        assert index.add(line, owned=True) is None

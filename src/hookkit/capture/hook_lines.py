@@ -83,7 +83,8 @@ class HookIndex:
             self.counts["malformed_hook_lines"] += 1
             return None
         session = data.get("session_id")
-        if session != self.session_id and session not in self.inside and not (session is None and owned):
+        ours = isinstance(session, str) and (session == self.session_id or session in self.inside)
+        if not ours and not (session is None and owned):
             self.counts["hook_lines_of_other_sessions"] += 1
             return None
         if data.get("agent", self.agent) != self.agent:
