@@ -45,6 +45,10 @@ def record_of(path: Path) -> TraceRecord:
     return found
 
 
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def name_of(thread: str) -> str:
     return f"rollout-2026-11-22T09-00-00-{thread}.jsonl"
 

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import os
-import random
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from hookkit.agents.codex_cli import CONTRACT
 from hookkit.capture.codex_cli.parser import CodexCliParser
-from hookkit.capture.ingest import ingest_session
-from hookkit.store.files import trace_path
-from tests.trails.recorded import capture, events, repository
 
-from .codex_support import CHILD, FIXTURES, RECORDED, ROOT, SESSION, Rollout, head, record_of, recorded
+from .codex_support import CHILD, RECORDED, ROOT, SESSION, Rollout, head, lines_of, record_of, recorded
 
 
 @pytest.fixture
 def rollout() -> Rollout:
     return Rollout()
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 # The recorded sessions
@@ -329,107 +316,6 @@ def test_a_subagent_of_a_later_day_is_found(tmp_path: Path, monkeypatch: pytest.
     ]  # fmt: skip
 
 
-# However it is read
-
-
-def copied(path: Path, to: Path) -> tuple[Path, list[Path]]:
-    """The session as if it were in ``$CODEX_HOME`` below a folder."""
-    day = to / "codex" / "sessions" / "2026" / "11" / "22"
-    shutil.copytree(path.parent, day)
-    files = sorted(day.iterdir())
-    return day / path.name, files
-
-
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
-@given(seed=st.integers(0, 2**32))
-@settings(max_examples=6, deadline=None)
-def test_any_cuts_give_the_bytes_of_one_reading(
-    tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int
-) -> None:
-    tmp_path = tmp_path_factory.mktemp("cuts")
-    transcript, every = copied(path, tmp_path)
-    project = tmp_path / "project"
-    project.mkdir()
-    contents = {file: file.read_bytes() for file in every}
-    for file in every:
-        file.write_bytes(b"")
-    chance = random.Random(seed)
-    written = dict.fromkeys(every, 0)
-
-    def grow(file: Path, to: int) -> None:
-        with file.open("ab") as out:
-            out.write(contents[file][written[file] : to])
-        written[file] = to
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CODEX_HOME", str(tmp_path / "codex"))
-        patch.setenv("HOOKKIT_HOME", str(tmp_path / "home"))
-        patch.setattr(os, "fsync", lambda _descriptor: None)
-        for _ in range(chance.randint(1, 5)):
-            for file in chance.sample(every, chance.randint(1, len(every))):
-                grow(file, min(len(contents[file]), written[file] + chance.randint(0, len(contents[file]))))
-            ingest_session(transcript, project, agent="codex-cli")
-        for file in every:
-            grow(file, len(contents[file]))
-        found = trace_path(ingest_session(transcript, project, agent="codex-cli").trace_id).read_bytes()
-        again = trace_path(ingest_session(transcript, project, agent="codex-cli").trace_id).read_bytes()
-        patch.setenv("HOOKKIT_HOME", str(tmp_path / "other"))
-        whole = trace_path(ingest_session(transcript, project, agent="codex-cli").trace_id).read_bytes()
-    assert found == again == whole
-    shutil.rmtree(tmp_path)
-
-
-_VALUES = st.sampled_from([None, 0, -1, 2**70, "", "x", [], {}, [None], {"type": "x"}, True, 1e308, "\ud800"])
-
-
-def mutated(value: Any, chance: random.Random, instead: Any) -> Any:
-    """A copy with one value somewhere in it replaced, or taken away."""
-    if not isinstance(value, dict | list) or not value or chance.random() < 0.15:
-        return instead
-    changed = copy.copy(value)
-    key = chance.choice([*value] if isinstance(value, dict) else range(len(value)))
-    if isinstance(changed, dict) and chance.random() < 0.2:
-        del changed[key]
-    else:
-        changed[key] = mutated(value[key], chance, instead)
-    return changed
-
-
-LINES = {path: lines_of(path) for path in sorted(FIXTURES.glob("*/*.jsonl"))}
-
-
-def mutate_and_read(folder: Path, path: Path, seed: int, instead: Any) -> None:
-    chance = random.Random(seed)
-    for file in [path, *CodexCliParser().beside(path)]:
-        lines = list(LINES[file])
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(len(lines))
-            lines[at] = mutated(lines[at], chance, instead)
-        chance.random() < 0.2 and chance.shuffle(lines)
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (folder / file.name).write_text(text, encoding="utf-8")
-    outcome = CodexCliParser().parse(folder / path.name)
-    if outcome.record is not None:
-        assert outcome.record.content_hash == outcome.record.compute_content_hash()
-
-
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
-@given(seed=st.integers(0, 2**32), instead=_VALUES)
-@settings(max_examples=10, deadline=None)
-def test_no_mutation_of_a_recorded_session_raises(
-    tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int, instead: Any
-) -> None:
-    mutate_and_read(tmp_path_factory.mktemp("mutated"), path, seed, instead)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
-@given(seed=st.integers(0, 2**32), instead=_VALUES)
-@settings(max_examples=400, deadline=None)
-def test_no_mutation_raises_many(tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int, instead: Any) -> None:
-    mutate_and_read(tmp_path_factory.mktemp("mutated"), path, seed, instead)
-
-
 # What the contract says of calls
 
 
@@ -463,51 +349,3 @@ def test_what_a_command_brings_back_or_leaves_running() -> None:
 def test_a_session_is_resumed_from_anywhere() -> None:
     assert CONTRACT.resuming is not None
     assert (list(CONTRACT.resuming.command("X")), CONTRACT.resuming.same_folder) == (["resume", "X"], False)
-
-
-# The trail
-
-
-def test_hook_lines_and_rollout_make_the_events_of_the_trail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "codex"))
-    repo = repository(tmp_path / "repo")
-    rollout, lines = Rollout(cwd=str(repo)), []
-
-    def line(event: str, call: str | None = None, **more: Any) -> None:
-        data = {"session_id": SESSION, "agent": "codex-cli", "trail": capture(repo), **more}
-        if call:
-            data |= {"tool": "Bash", "tool_call_id": call, "tool_use_id": call}
-            data |= {"tool_input": {"command": "x"}} if event == "PreToolUse" else {"limitations": []}
-        lines.append({"type": "opentraces_hook", "event": event, "timestamp": rollout.now(), "data": data})
-        rollout.add("world_state")
-
-    line("SessionStart")
-    rollout.prompt("Go.")
-    line("UserPromptSubmit", prompt="Go.")
-    rollout.script("s1", "go()").used()
-    line("PreToolUse", "exec-1")
-    (repo / "a.txt").write_text("a\n")
-    line("PostToolUse", "exec-1")
-    rollout.ran("exec-1").told("s1", "Script completed\n").shell("c2").used()
-    line("PreToolUse", "c2")
-    (repo / "b.txt").write_text("b\n")  # a patch in a shell has no event after it
-    rollout.item("FileChange", id="c2", status="completed", changes={}).told("c2").say("Done.").used()
-    line("Stop", git={})
-    path = rollout.done().write(tmp_path / "codex" / "sessions")
-    sidecar = repo / ".opentraces" / "codex-cli" / "hooks" / f"{SESSION}.jsonl"
-    sidecar.parent.mkdir(parents=True)
-    sidecar.write_text("".join(json.dumps(each) + "\n" for each in lines))
-    result = ingest_session(path, repo, agent="codex-cli")
-    trace = json.loads(trace_path(result.trace_id).read_bytes())
-    assert trace["metadata"]["hook_post_tool_use"]["c2"]["limitations"] == ["post_inferred"]
-    trees = [each["data"]["trail"]["tree_id"]["hex"] for each in lines]
-    windows = {
-        call: (
-            trace["metadata"]["hook_pre_tool_use"][call]["trail"]["tree_id"]["hex"],
-            trace["metadata"]["hook_post_tool_use"][call]["trail"]["tree_id"]["hex"],
-        )
-        for call in ("exec-1", "c2")
-    }
-    assert windows == {"exec-1": (trees[2], trees[3]), "c2": (trees[4], trees[5])}
-    assert [event.payload["tool_call_id"] for event in events(repo, "trace_step_window_opened")] == ["exec-1", "c2"]

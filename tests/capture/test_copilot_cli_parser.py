@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +21,10 @@ from hookkit.capture.ingest import ingest_project, ingest_session
 from hookkit.capture.registry import get_parser
 from hookkit.capture.session import Session as Reading
 from hookkit.store.files import trace_path
-from hookkit.views import show
 from tests.hooks.rig import hook_module
 from tests.trails.recorded import capture, events, patches, repository
 
-from .test_fuzz import ODD, replaced, spots
+from .recorded_sessions import check_record, damaged, put_odd_value
 
 FIXTURES = Path(__file__).parents[1] / "agents" / "fixtures" / "copilot-cli" / "1.0.102" / "transcripts"
 RECORDED = sorted(path for path in FIXTURES.glob("*.jsonl") if not path.name.endswith(".hooks.jsonl"))
@@ -527,8 +525,7 @@ def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFact
     path = data.draw(st.sampled_from([one for one in RECORDED if one.stat().st_size < 40_000]))
     lines = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(lines) - 1))
-        lines[at] = replaced(lines[at], data.draw(st.sampled_from(spots(lines[at]))), data.draw(ODD))
+        put_odd_value(data, lines)
     folder = tmp_path_factory.mktemp("fuzz")
     check(place("".join(json.dumps(line) + "\n" for line in lines).encode(), folder, session_of(path)))
 
@@ -536,20 +533,13 @@ def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFact
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
 def test_damaged_bytes_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    content = bytearray((FIXTURES / "tour.jsonl").read_bytes())
-    for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=9))
-    check(place(bytes(content), tmp_path_factory.mktemp("fuzz")))
+    content = damaged(data, (FIXTURES / "tour.jsonl").read_bytes(), least=1)
+    check(place(content, tmp_path_factory.mktemp("fuzz")))
 
 
 def check(path: Path) -> None:
     parser = CopilotCliParser()
-    record = parser.parse(path).record
-    if record is not None:
-        assert record.content_hash == record.compute_content_hash()
-        text = "\n".join(show.render(record.model_dump()))
-        assert not re.search(r"[\x00-\x09\x0b-\x1f]", text)
+    check_record(parser, path)
     session = Reading(parser, path.parent.name, path, None)
     session.read()
     parser.keyed_calls(session.fold)

@@ -26,6 +26,8 @@ from hookkit.capture.ingest import ingest_project, ingest_session
 from hookkit.store.files import trace_path
 from tests.trails.recorded import capture, patches, repository
 
+from .recorded_sessions import check_pieces, in_leaps
+
 DOCUMENTED = Path(__file__).parents[1] / "agents" / "fixtures" / "cursor" / "documented" / "transcripts"
 SESSION = "5f0c1f9e-3d7b-4c52-9a41-2f8e6b7c1d10"
 SUBAGENT = "c2a71b64-08de-4f3a-8b15-6d2e90f1a7c3"
@@ -369,23 +371,7 @@ def test_any_cuts_give_the_bytes_of_one_reading(tmp_path_factory: pytest.TempPat
     contents = {each: each.read_bytes() for each in every}
     for each in every:
         each.unlink()
-    chance, written = random.Random(seed), dict.fromkeys(every, 0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _descriptor: None)
-        patch.setenv("HOOKKIT_HOME", str(tmp_path / "home"))
-        for _ in range(chance.randint(1, 5)):
-            for each in chance.sample(every, chance.randint(1, len(every))):
-                to = min(len(contents[each]), written[each] + chance.randint(0, len(contents[each])))
-                with each.open("ab") as file:
-                    file.write(contents[each][written[each] : to])
-                written[each] = to
-            ingest_session(path, tmp_path, agent="cursor")
-        for each in every:
-            with each.open("ab") as file:
-                file.write(contents[each][written[each] :])
-        found = trace_path(ingest_session(path, tmp_path, agent="cursor").trace_id).read_bytes()
-        patch.setenv("HOOKKIT_HOME", str(tmp_path / "other"))
-        assert found == trace_path(ingest_session(path, tmp_path, agent="cursor").trace_id).read_bytes()
+    check_pieces(in_leaps(contents, random.Random(seed)), path, tmp_path, "cursor", tmp_path)
     shutil.rmtree(tmp_path)
 
 

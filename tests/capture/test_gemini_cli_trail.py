@@ -12,9 +12,9 @@ import pytest
 
 from hookkit import paths
 from hookkit.capture.calls import call_key
-from hookkit.capture.ingest import ingest_project, ingest_session
+from hookkit.capture.ingest import ingest_session
 from hookkit.store.files import trace_path
-from tests.trails.recorded import capture, events, patches, repository
+from tests.trails.recorded import events, patches, repository
 
 from .gemini_support import (
     NAMES,
@@ -29,6 +29,7 @@ from .gemini_support import (
     recorded,
     write_hooks,
 )
+from .played_sessions import Played, check_one_trace_and_a_trail
 
 # Calls that Gemini rejects before it runs a hook (unknown tools, arguments, paths), and the one that was killed.
 UNSEEN = {"errors": 4, "skill": 1}
@@ -131,22 +132,16 @@ def test_an_answer_that_no_end_followed_is_not_the_last_one(tmp_path: Path) -> N
     assert trace_of(session.write(tmp_path))["metadata"]["capture"]["complete"] is False
 
 
-class Played:
-    """A session with real trees: its file, and its sidecar as the hooks write it."""
+class GeminiPlayed(Played):
+    agent, session_id, start, ahead = "gemini-cli", SESSION, START, -0.5
 
     def __init__(self, repo: Path, home: Path) -> None:
-        self.repo = repo
-        self.session = Session()
-        self.hooks: list[dict[str, Any]] = []
+        super().__init__(repo, Session())
         self.folder = home / ".gemini" / "tmp" / "repo"
 
     def line(self, event: str, tool: str | None = None, given: Any = None, **data: Any) -> None:
-        number = len(self.session.lines) - 0.5 + len(self.hooks) / 1000
-        moment = (START + timedelta(seconds=number)).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        fields: dict[str, Any] = {"session_id": SESSION, "agent": "gemini-cli", "trail": capture(self.repo), **data}
-        if tool:
-            fields |= {"tool": tool, "tool_input": given, "call_key": call_key(tool, given)}
-        self.hooks.append({"type": "opentraces_hook", "event": event, "timestamp": moment, "data": fields})
+        called = {"tool": tool, "tool_input": given, "call_key": call_key(tool, given)} if tool else {}
+        self.hook(event, **data, **called)
 
     def write(self, call: str, name: str, text: str) -> None:
         given = {"file_path": str(self.repo / name), "content": text}
@@ -156,43 +151,23 @@ class Played:
         self.line("PostToolUse", "write_file", given, limitations=[])
         self.session.end(asked(call, "write_file", **given))
 
-    def ingest(self) -> dict[str, Any]:
+    def write_session(self) -> None:
         self.session.write(self.folder, root=str(self.repo))
+
+    def write_hooks(self) -> None:
         write_hooks(self.hooks)
-        (result,) = [each for each in ingest_project(self.repo) if each.agent == "gemini-cli"]
-        assert result.status == "stored"
-        found: dict[str, Any] = json.loads(trace_path(result.trace_id).read_bytes())
-        return found
 
 
 @pytest.fixture
-def played(tmp_path: Path, home: Path) -> Played:
-    return Played(repository(tmp_path / "repo"), home)
+def played(tmp_path: Path, home: Path) -> GeminiPlayed:
+    return GeminiPlayed(repository(tmp_path / "repo"), home)
 
 
-def test_hook_lines_and_session_become_one_trace_and_a_trail(played: Played) -> None:
-    played.session.prompt("Write.")
-    played.line("UserPromptSubmit", prompt="Write.")
-    played.write("call_1", "f1.txt", "1\n")
-    played.session.say("Done.")
-    played.line("Stop", git={})
-    trace = played.ingest()
-    assert patches(played.repo) == [("call_1", "added", "f1.txt")]
-    (opened,) = events(played.repo, "trace_step_window_opened")
-    (closed,) = events(played.repo, "trace_step_window_closed")
-    assert (opened.step_index, opened.payload["declared_write_paths"]) == (1, ["f1.txt"])
-    trees = [
-        entry["trail"]["tree_id"]
-        for key in ("pre", "post")
-        for entry in trace["metadata"][f"hook_{key}_tool_use"].values()
-    ]
-    assert [opened.payload["tree_id"], closed.payload["tree_id"]] == trees
-    assert trees[0] != trees[1]
-    assert (trace["metadata"]["project"], trace["metadata"]["cwd"]) == (str(played.repo), str(played.repo))
-    assert trace["metadata"]["capture"]["missing_pre_or_post_hook"] == 0
+def test_hook_lines_and_session_become_one_trace_and_a_trail(played: GeminiPlayed) -> None:
+    check_one_trace_and_a_trail(played)
 
 
-def test_a_killed_call_is_closed_at_the_next_boundary(played: Played) -> None:
+def test_a_killed_call_is_closed_at_the_next_boundary(played: GeminiPlayed) -> None:
     given = {"command": "sleep 9"}
     played.session.prompt("Go.").say("")
     played.line("UserPromptSubmit", prompt="Go.")

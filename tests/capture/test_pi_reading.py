@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,9 @@ from hookkit.agents.pi import CONTRACT
 from hookkit.capture.ingest import ingest_session
 from hookkit.capture.pi.parser import PiParser, encoded
 from hookkit.capture.registry import get_parser
-from hookkit.store.files import trace_path
-from hookkit.views import show
 
 from .pi_support import RECORDED, SESSION, Session
-from .test_fuzz import ODD, replaced, spots
+from .recorded_sessions import check_pieces, check_read_twice, check_record, damaged, put_odd_value, shuffled
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +96,16 @@ def test_a_file_that_the_user_named_tells_its_session_itself(home: Path, tmp_pat
 # In pieces, and damaged
 
 
+def growing(path: Path, copy: Path, chance: random.Random) -> Iterator[None]:
+    """A copy of a session that grows."""
+    whole = path.read_bytes()
+    cuts = sorted(chance.randrange(len(whole)) for _ in range(chance.randint(1, 7)))
+    for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        with copy.open("ab") as file:
+            file.write(whole[start:end])
+        yield
+
+
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=12, deadline=None)
@@ -104,54 +113,37 @@ def test_any_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int
 ) -> None:
     folder = tmp_path_factory.mktemp("cuts")
-    whole, chance = path.read_bytes(), random.Random(seed)
-    cuts = sorted(chance.randrange(len(whole)) for _ in range(chance.randint(1, 7)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _descriptor: None)
-        patch.setenv("HOOKKIT_HOME", str(folder / "pieces"))
-        growing = folder / path.name
-        for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
-            with growing.open("ab") as file:
-                file.write(whole[start:end])
-            result = ingest_session(growing, agent="pi")
-        pieces = trace_path(result.trace_id).read_bytes()
-        patch.setenv("HOOKKIT_HOME", str(folder / "once"))
-        once = ingest_session(growing, agent="pi")
-        assert trace_path(once.trace_id).read_bytes() == pieces
+    states = growing(path, folder / path.name, random.Random(seed))
+    check_pieces(states, folder / path.name, folder, "pi")
     shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
 def test_the_same_session_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    found = []
-    for name in ("one", "two"):
-        monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / name))
-        found.append(trace_path(ingest_session(path, agent="pi").trace_id).read_bytes())
-    assert found[0] == found[1]
-    assert ingest_session(path, agent="pi").status == "unchanged"
+    check_read_twice(path, "pi", tmp_path, monkeypatch)
 
 
-def check(path: Path) -> None:
-    record = PiParser().parse(path).record
-    if record is not None:
-        assert record.content_hash == record.compute_content_hash()
-        text = "\n".join(show.render(record.model_dump()))
-        assert not any(ord(char) < 32 and char != "\n" for char in text)
-    PiParser().parse_session(path, byte_offset=137)
-
-
-@given(data=st.data())
-@settings(max_examples=150, deadline=None)
-def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    folder = tmp_path_factory.mktemp("fuzz")
+def read_odd_values(folder: Path, data: st.DataObject) -> None:
     original = data.draw(st.sampled_from(RECORDED))
     lines = [json.loads(line) for line in original.read_text().splitlines()]
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(lines) - 1))
-        lines[at] = replaced(lines[at], data.draw(st.sampled_from(spots(lines[at]))), data.draw(ODD))
+        put_odd_value(data, lines)
     (folder / original.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
-    check(folder / original.name)
+    check_record(PiParser(), folder / original.name)
     shutil.rmtree(folder)
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    read_odd_values(tmp_path_factory.mktemp("fuzz"), data)
+
+
+@pytest.mark.long
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_many_odd_values_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    read_odd_values(tmp_path_factory.mktemp("fuzz"), data)
 
 
 @given(data=st.data())
@@ -161,13 +153,6 @@ def test_damaged_bytes_and_shuffled_lines_raise_nothing(
 ) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
     original = data.draw(st.sampled_from(RECORDED))
-    content = bytearray(original.read_bytes())
-    for _ in range(data.draw(st.integers(0, 3))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=9))
-    lines = bytes(content).split(b"\n")
-    (folder / original.name).write_bytes(
-        b"\n".join(data.draw(st.permutations(lines)) if data.draw(st.booleans()) else lines)
-    )
-    check(folder / original.name)
+    (folder / original.name).write_bytes(shuffled(data, damaged(data, original.read_bytes())))
+    check_record(PiParser(), folder / original.name)
     shutil.rmtree(folder)

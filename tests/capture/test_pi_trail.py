@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hookkit.capture.ingest import ingest_project
 from hookkit.capture.pi.cut import cut
 from hookkit.capture.pi.parser import PiParser, encoded
 from hookkit.errors import HookkitError
-from hookkit.store.files import trace_path
-from tests.trails.recorded import capture, events, patches, repository
+from tests.trails.recorded import events, patches, repository
 
 from .pi_support import NAME, SESSION, START, Session, record_of
+from .played_sessions import Played, check_one_trace_and_a_trail, write_sidecar
 
 
 @pytest.fixture(autouse=True)
@@ -36,24 +33,18 @@ def session() -> Session:
 # With hook lines
 
 
-class Played:
-    """A session with real trees: its file, and its sidecar as the hooks write it."""
+class PiPlayed(Played):
+    agent, session_id, start = "pi", SESSION, START
 
     def __init__(self, repo: Path, home: Path) -> None:
-        self.repo = repo
-        self.session = Session(str(repo))
-        self.hooks: list[dict[str, Any]] = []
+        super().__init__(repo, Session(str(repo)))
         self.path = home / ".pi" / "agent" / "sessions" / encoded(repo) / NAME
 
     def line(self, event: str, call: str | None = None, tool: str = "bash", **data: Any) -> None:
-        number = len(self.session.lines) + len(self.hooks) / 1000
-        moment = (START + timedelta(seconds=number)).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        fields: dict[str, Any] = {"session_id": SESSION, "agent": "pi", "trail": capture(self.repo), **data}
-        if call:
-            fields |= {"tool": tool, "tool_call_id": call, "tool_use_id": call}
-        self.hooks.append({"type": "opentraces_hook", "event": event, "timestamp": moment, "data": fields})
+        called = {"tool": tool, "tool_call_id": call, "tool_use_id": call} if call else {}
+        self.hook(event, **data, **called)
 
-    def call(self, call: str, name: str, text: str) -> None:
+    def write(self, call: str, name: str, text: str) -> None:
         self.session.call(call, "write", path=name, content=text)
         given = {"path": str(self.repo / name), "content": text}
         self.line("PreToolUse", call, "write", tool_input=given)
@@ -61,54 +52,31 @@ class Played:
         self.line("PostToolUse", call, "write", tool_input=given, duration_ms=7, limitations=[])
         self.session.result(call)
 
-    def ingest(self) -> dict[str, Any]:
+    def write_session(self) -> None:
         self.session.write(self.path.parent)
-        sidecar = self.repo / ".opentraces" / "pi" / "hooks" / f"{SESSION}.jsonl"
-        sidecar.parent.mkdir(parents=True, exist_ok=True)
+
+    def write_hooks(self) -> None:
+        write_sidecar(self.repo / ".opentraces" / "pi" / "hooks" / f"{SESSION}.jsonl", self.hooks)
         (self.repo / ".opentraces" / ".gitignore").write_text("*\n")
-        sidecar.write_text("".join(json.dumps(line) + "\n" for line in self.hooks))
-        (result,) = [each for each in ingest_project(self.repo) if each.agent == "pi"]
-        assert result.status == "stored"
-        found: dict[str, Any] = json.loads(trace_path(result.trace_id).read_bytes())
-        return found
 
 
 @pytest.fixture
-def played(tmp_path: Path, home: Path) -> Played:
-    return Played(repository(tmp_path / "repo"), home)
+def played(tmp_path: Path, home: Path) -> PiPlayed:
+    return PiPlayed(repository(tmp_path / "repo"), home)
 
 
-def test_hook_lines_and_session_become_one_trace_and_a_trail(played: Played) -> None:
-    played.session.prompt("Write.")
-    played.line("UserPromptSubmit", prompt="Write.")
-    played.call("call_1", "f1.txt", "1\n")
-    played.session.say("Done.")
-    played.line("Stop", git={})
-    trace = played.ingest()
-    assert patches(played.repo) == [("call_1", "added", "f1.txt")]
-    (opened,) = events(played.repo, "trace_step_window_opened")
-    (closed,) = events(played.repo, "trace_step_window_closed")
-    assert opened.step_index == 1
-    assert opened.payload["declared_write_paths"] == ["f1.txt"]
-    trees = [
-        entry["trail"]["tree_id"]
-        for key in ("pre", "post")
-        for entry in trace["metadata"][f"hook_{key}_tool_use"].values()
-    ]
-    assert [opened.payload["tree_id"], closed.payload["tree_id"]] == trees
-    assert trees[0] != trees[1]
+def test_hook_lines_and_session_become_one_trace_and_a_trail(played: PiPlayed) -> None:
+    trace = check_one_trace_and_a_trail(played)
     assert trace["steps"][1]["tool_calls"][0]["duration_ms"] == 7
-    assert (trace["metadata"]["project"], trace["metadata"]["cwd"]) == (str(played.repo), str(played.repo))
-    assert trace["metadata"]["capture"]["missing_pre_or_post_hook"] == 0
 
 
-def test_a_call_of_another_branch_keeps_its_prompt_and_its_lines(played: Played) -> None:
+def test_a_call_of_another_branch_keeps_its_prompt_and_its_lines(played: PiPlayed) -> None:
     played.session.prompt("Begin.").say("Begun.")
     fork = played.session.leaf
     played.session.prompt("One way.")
-    played.call("call_1", "f1.txt", "1\n")
+    played.write("call_1", "f1.txt", "1\n")
     played.session.back(fork).prompt("Other way.")
-    played.call("call_2", "f2.txt", "2\n")
+    played.write("call_2", "f2.txt", "2\n")
     played.session.say("Done.")
     played.line("Stop", git={})
     trace = played.ingest()
@@ -117,7 +85,7 @@ def test_a_call_of_another_branch_keeps_its_prompt_and_its_lines(played: Played)
     assert trace["metadata"]["steps_of_other_branches"] == [2, 3]
 
 
-def test_a_killed_call_is_closed_at_the_next_boundary(played: Played) -> None:
+def test_a_killed_call_is_closed_at_the_next_boundary(played: PiPlayed) -> None:
     played.session.prompt("Go.").call("call_1", command="sleep 9")
     played.line("PreToolUse", "call_1", tool_input={"command": "sleep 9"})
     (played.repo / "late.txt").write_text("x\n")

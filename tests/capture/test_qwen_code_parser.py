@@ -19,14 +19,13 @@ from opentraces_schema import TraceRecord
 from hookkit import paths
 from hookkit.agents.qwen_code import CONTRACT
 from hookkit.capture import ingest
-from hookkit.capture.ingest import ingest_abandoned, ingest_project, ingest_session
+from hookkit.capture.ingest import ingest_abandoned, ingest_project
 from hookkit.capture.qwen_code.parser import QwenCodeParser, encoded
 from hookkit.capture.registry import get_parser
-from hookkit.store.files import trace_path
-from hookkit.views import show
-from tests.trails.recorded import capture, events, patches, repository
+from tests.trails.recorded import patches, repository
 
-from .test_fuzz import ODD, replaced, spots
+from .played_sessions import Played, check_one_trace_and_a_trail, write_sidecar
+from .recorded_sessions import by_turns, check_pieces, check_read_twice, check_record, damaged, put_odd_value, shuffled
 
 FIXTURES = Path(__file__).parents[1] / "agents" / "fixtures" / "qwen-code" / "0.24.4" / "transcripts"
 RECORDED = sorted(FIXTURES.glob("*/chats/*.jsonl"))
@@ -448,25 +447,15 @@ def test_a_command_may_bring_back_what_git_keeps() -> None:
 # In pieces, and damaged
 
 
-def growing(path: Path, folder: Path, chance: random.Random) -> Iterator[Path]:
-    """A copy of a session that grows: its files by turns, cut anywhere, as they do while subagents run."""
+def growing(path: Path, folder: Path, chance: random.Random) -> Iterator[None]:
+    """A copy of a session that grows."""
     meta = folder / "subagents" / path.stem
     if QwenCodeParser().beside(path):
         meta.mkdir(parents=True)
         for about in (path.parents[1] / "subagents" / path.stem).glob("*.meta.json"):
             shutil.copy(about, meta)
-    left = [(folder / file.relative_to(path.parents[1]), file.read_bytes()) for file in files_of(path)]
-    left[0][0].parent.mkdir(parents=True)
-    while left:
-        at = chance.randrange(len(left))
-        file, rest = left[at]
-        size = len(rest) if chance.random() < 0.1 else chance.randint(1, max(1, len(rest) // 2))
-        with file.open("ab") as out:
-            out.write(rest[:size])
-        left[at] = (file, rest[size:])
-        left = [each for each in left if each[1]]
-        if chance.random() < 0.5 or not left:
-            yield folder / "chats" / path.name
+    files = {folder / file.relative_to(path.parents[1]): file.read_bytes() for file in files_of(path)}
+    yield from by_turns(files, chance)
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parents[1].name)
@@ -476,53 +465,45 @@ def test_any_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int
 ) -> None:
     folder = tmp_path_factory.mktemp("cuts")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda _descriptor: None)
-        patch.setenv("HOOKKIT_HOME", str(folder / "pieces"))
-        for copy in growing(path, folder / "session", random.Random(seed)):
-            result = ingest_session(copy, agent="qwen-code")
-        pieces = trace_path(result.trace_id).read_bytes()
-        patch.setenv("HOOKKIT_HOME", str(folder / "once"))
-        once = ingest_session(copy, agent="qwen-code")
-        assert trace_path(once.trace_id).read_bytes() == pieces
+    states = growing(path, folder / "session", random.Random(seed))
+    check_pieces(states, folder / "session" / "chats" / path.name, folder, "qwen-code")
     shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parents[1].name)
 def test_the_same_session_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    found = []
-    for name in ("one", "two"):
-        monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / name))
-        found.append(trace_path(ingest_session(path, agent="qwen-code").trace_id).read_bytes())
-    assert found[0] == found[1]
-    assert ingest_session(path, agent="qwen-code").status == "unchanged"
+    check_read_twice(path, "qwen-code", tmp_path, monkeypatch)
 
 
 def check(path: Path) -> None:
-    record = QwenCodeParser().parse(path).record
-    if record is not None:
-        assert record.content_hash == record.compute_content_hash()
-        text = "\n".join(show.render(record.model_dump()))
-        assert not any(ord(char) < 32 and char != "\n" for char in text)
-    QwenCodeParser().parse_session(path, byte_offset=137)
+    check_record(QwenCodeParser(), path)
     QwenCodeParser().is_final(path)
 
 
-@given(data=st.data())
-@settings(max_examples=60, deadline=None)
-def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    folder = tmp_path_factory.mktemp("fuzz")
+def read_odd_values(folder: Path, data: st.DataObject) -> None:
     original = data.draw(st.sampled_from(RECORDED))
     shutil.copytree(original.parents[1], folder / "session")
     files = [file for file in (folder / "session").rglob("*.json*") if file.is_file()]
     for _ in range(data.draw(st.integers(1, 4))):
         file = data.draw(st.sampled_from(sorted(files)))
         lines = [json.loads(file.read_text())] if file.suffix == ".json" else lines_of(file)
-        at = data.draw(st.integers(0, len(lines) - 1))
-        lines[at] = replaced(lines[at], data.draw(st.sampled_from(spots(lines[at]))), data.draw(ODD))
+        put_odd_value(data, lines)
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     check(folder / "session" / "chats" / original.name)
     shutil.rmtree(folder)
+
+
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    read_odd_values(tmp_path_factory.mktemp("fuzz"), data)
+
+
+@pytest.mark.long
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_many_odd_values_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    read_odd_values(tmp_path_factory.mktemp("fuzz"), data)
 
 
 @given(data=st.data())
@@ -532,14 +513,7 @@ def test_damaged_bytes_and_shuffled_lines_raise_nothing(
 ) -> None:
     folder = tmp_path_factory.mktemp("fuzz")
     original = data.draw(st.sampled_from(RECORDED))
-    content = bytearray(original.read_bytes())
-    for _ in range(data.draw(st.integers(0, 3))):
-        at = data.draw(st.integers(0, len(content) - 1))
-        content[at : at + data.draw(st.integers(0, 40))] = data.draw(st.binary(max_size=9))
-    lines = bytes(content).split(b"\n")
-    (folder / original.name).write_bytes(
-        b"\n".join(data.draw(st.permutations(lines)) if data.draw(st.booleans()) else lines)
-    )
+    (folder / original.name).write_bytes(shuffled(data, damaged(data, original.read_bytes())))
     check(folder / original.name)
     shutil.rmtree(folder)
 
@@ -547,22 +521,16 @@ def test_damaged_bytes_and_shuffled_lines_raise_nothing(
 # With hook lines
 
 
-class Played:
-    """A session with real trees: its file, and its sidecar as the hooks write it."""
+class QwenPlayed(Played):
+    agent, session_id, start = "qwen-code", SESSION, START
 
     def __init__(self, repo: Path, home: Path) -> None:
-        self.repo = repo
-        self.session = Session(str(repo))
-        self.hooks: list[dict[str, Any]] = []
+        super().__init__(repo, Session(str(repo)))
         self.folder = home / ".qwen" / "projects" / encoded(repo)
 
     def line(self, event: str, call: str | None = None, tool: str = "run_shell_command", **data: Any) -> None:
-        number = len(self.session.lines) + len(self.hooks) / 1000
-        moment = (START + timedelta(seconds=number)).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        fields: dict[str, Any] = {"session_id": SESSION, "agent": "qwen-code", "trail": capture(self.repo), **data}
-        if call:
-            fields |= {"tool": tool, "tool_call_id": call, "tool_use_id": call}
-        self.hooks.append({"type": "opentraces_hook", "event": event, "timestamp": moment, "data": fields})
+        called = {"tool": tool, "tool_call_id": call, "tool_use_id": call} if call else {}
+        self.hook(event, **data, **called)
 
     def write(self, call: str, name: str, text: str) -> None:
         given = {"file_path": str(self.repo / name), "content": text}
@@ -572,50 +540,24 @@ class Played:
         self.line("PostToolUse", call, "write_file", tool_input=given, duration_ms=7, limitations=[])
         self.session.result(call)
 
-    def ingest(self, *, keep: bool = True) -> dict[str, Any]:
-        if keep:
-            self.session.write(self.folder)
-        self.write_hooks()
-        (result,) = [each for each in ingest_project(self.repo) if each.agent == "qwen-code"]
-        assert result.status == "stored"
-        found: dict[str, Any] = json.loads(trace_path(result.trace_id).read_bytes())
-        return found
+    def write_session(self) -> None:
+        self.session.write(self.folder)
 
     def write_hooks(self) -> None:
-        sidecar = paths.state() / "sidecars" / "qwen-code" / "hooks" / f"{SESSION}.jsonl"
-        sidecar.parent.mkdir(parents=True, exist_ok=True)
-        sidecar.write_text("".join(json.dumps(line) + "\n" for line in self.hooks))
+        write_sidecar(paths.state() / "sidecars" / "qwen-code" / "hooks" / f"{SESSION}.jsonl", self.hooks)
 
 
 @pytest.fixture
-def played(tmp_path: Path, home: Path) -> Played:
-    return Played(repository(tmp_path / "repo"), home)
+def played(tmp_path: Path, home: Path) -> QwenPlayed:
+    return QwenPlayed(repository(tmp_path / "repo"), home)
 
 
-def test_hook_lines_and_session_become_one_trace_and_a_trail(played: Played) -> None:
-    played.session.prompt("Write.")
-    played.line("UserPromptSubmit", prompt="Write.")
-    played.write("call_1", "f1.txt", "1\n")
-    played.session.say("Done.")
-    played.line("Stop", git={})
-    trace = played.ingest()
-    assert patches(played.repo) == [("call_1", "added", "f1.txt")]
-    (opened,) = events(played.repo, "trace_step_window_opened")
-    (closed,) = events(played.repo, "trace_step_window_closed")
-    assert (opened.step_index, opened.payload["declared_write_paths"]) == (1, ["f1.txt"])
-    trees = [
-        entry["trail"]["tree_id"]
-        for key in ("pre", "post")
-        for entry in trace["metadata"][f"hook_{key}_tool_use"].values()
-    ]
-    assert [opened.payload["tree_id"], closed.payload["tree_id"]] == trees
-    assert trees[0] != trees[1]
+def test_hook_lines_and_session_become_one_trace_and_a_trail(played: QwenPlayed) -> None:
+    trace = check_one_trace_and_a_trail(played)
     assert trace["steps"][1]["tool_calls"][0]["duration_ms"] == 7
-    assert (trace["metadata"]["project"], trace["metadata"]["cwd"]) == (str(played.repo), str(played.repo))
-    assert trace["metadata"]["capture"]["missing_pre_or_post_hook"] == 0
 
 
-def test_a_second_stop_of_the_same_turn_ends_it_again(played: Played) -> None:
+def test_a_second_stop_of_the_same_turn_ends_it_again(played: QwenPlayed) -> None:
     """A subagent in the background ends after the turn, and the model says more."""
     played.session.prompt("Write.")
     played.line("UserPromptSubmit", prompt="Write.")
@@ -632,7 +574,7 @@ def test_a_second_stop_of_the_same_turn_ends_it_again(played: Played) -> None:
     assert trace["metadata"]["capture"]["turns"] == 1
 
 
-def test_a_killed_call_is_closed_at_the_next_boundary(played: Played) -> None:
+def test_a_killed_call_is_closed_at_the_next_boundary(played: QwenPlayed) -> None:
     played.session.prompt("Go.").call("call_1", command="sleep 9")
     played.line("PreToolUse", "call_1", tool_input={"command": "sleep 9"})
     (played.repo / "late.txt").write_text("x\n")
@@ -643,7 +585,7 @@ def test_a_killed_call_is_closed_at_the_next_boundary(played: Played) -> None:
     assert patches(played.repo) == [("call_1", "added", "late.txt")]
 
 
-def test_a_session_that_keeps_no_file_is_made_of_its_hook_lines(played: Played, tmp_path: Path) -> None:
+def test_a_session_that_keeps_no_file_is_made_of_its_hook_lines(played: QwenPlayed, tmp_path: Path) -> None:
     played.line("UserPromptSubmit", prompt="Write.")
     played.write("call_1", "f1.txt", "1\n")
     played.line("Stop", git={})
@@ -654,7 +596,7 @@ def test_a_session_that_keeps_no_file_is_made_of_its_hook_lines(played: Played, 
 
 
 def test_a_session_whose_agent_was_killed_is_read_by_a_later_one(
-    played: Played, monkeypatch: pytest.MonkeyPatch
+    played: QwenPlayed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing tells its end, nor that of a turn that ended in an error of the model."""
     played.session.prompt("Write.")
