@@ -2,63 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
-import shutil
-from pathlib import Path
 from typing import Any
 
 from hookkit.agents.pi import CONTRACT
 
-from .rig import INTERPRETER, ROOT, Payload, Rig
+from .agent_rig import AgentRig
+from .rig import INTERPRETER, ROOT, Payload
 
 FIXTURES = ROOT / "tests" / "agents" / "fixtures" / "pi" / "0.73.1"
 RECORDED = sorted((FIXTURES / "payloads").glob("*.json"))
 SESSION = "01a22273-0a05-734e-b354-cd774009669f"
 
 
-class PiRig(Rig):
+class PiRig(AgentRig):
     """In a project, with a session whose file does not exist yet."""
 
-    def __init__(self, base: Path, project: Path | None = None) -> None:
-        super().__init__(base, project)
-        self.session = SESSION
-        self.transcript = self.home / ".pi" / "agent" / "sessions" / "--project--" / f"2026-11-28T13_{SESSION}.jsonl"
-        self.transcript.parent.mkdir(parents=True)
-        for name in CONTRACT.hook_files:
-            shutil.copy2(ROOT / "hooks" / name, self.hooks / name)
+    contract = CONTRACT
+    own_session = SESSION
+    file = f".pi/agent/sessions/--project--/2026-11-28T13_{SESSION}.jsonl"
 
     @property
     def command(self) -> str:
-        script = self.hooks / CONTRACT.hook_entry
-        return f"exec {shlex.quote(INTERPRETER)} -I -S {shlex.quote(str(script))}"
+        return f"exec {shlex.quote(INTERPRETER)} -I -S {shlex.quote(str(self.script))}"
 
-    def environment(self, **changes: str | None) -> dict[str, str]:
-        given: dict[str, str | None] = {
-            "HOME": str(self.home),
-            "PATH": os.environ["PATH"],
-            "GIT_CONFIG_NOSYSTEM": "1",
+    def variables(self) -> dict[str, str]:
+        return {
             "PI_CODING_AGENT": "true",
-            **changes,
         }
-        return {name: value for name, value in given.items() if value is not None}
 
-    def payload(self, event: str, **changes: Any) -> Payload:
-        sent = {
-            "hook_event_name": event,
+    def common(self) -> Payload:
+        return {
             "session_id": self.session,
             "transcript_path": str(self.transcript),
             "cwd": str(self.project),
-            **changes,
         }
-        return {name: value for name, value in sent.items() if value is not ...}
-
-    def recorded(self, path: Path) -> Payload:
-        """A recorded payload, as if it were of this session."""
-        text = path.read_text(encoding="utf-8").replace("/home/dev/project", str(self.project))
-        sent: Payload = json.loads(text.replace("/home/dev", str(self.home)))
-        return {**sent, "session_id": self.session, "transcript_path": str(self.transcript)}
 
     def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
         """The line of one event of a call."""
