@@ -20,6 +20,7 @@ _ADD, _UPDATE, _DELETE, _MOVE = "*** Add File: ", "*** Update File: ", "*** Dele
 _END = "*** End of File"
 FILES_LIMIT = 50  # of one patch that are looked at
 PLACES_LIMIT = 50  # at which a hunk could stand
+LINES_LIMIT = 1_000_000  # lines that are compared to find one hunk
 
 
 def parse(patch: str) -> "list[tuple[str, str, list[str]]]":
@@ -103,6 +104,8 @@ def _find(hunk: "list[str]", now: "list[str]", at: int, last: bool) -> int | Non
     if not after:
         return 0 if not now else None
     shown, there = [line.strip() for line, _ in after], [line.strip() for line in now]
+    if len(shown) * there.count(shown[0]) > LINES_LIMIT:
+        return None  # lines that are all alike: to be sure would take too long
     places = [
         start
         for start in range(at, len(now) - len(after) + 1)

@@ -185,7 +185,7 @@ class SkillInstaller(FileInstaller):
         return "Next: ask your agent why a line exists." if result.events else ""
 
     def _ours(self, link: Path) -> bool:
-        """Whether a path is a link of ours: to the copy here, or to one that a hookkit of another home made."""
+        """Whether a path is a link of ours: to the copy here."""
         return link.is_symlink() and os.readlink(link) == str(self.folder)
 
 

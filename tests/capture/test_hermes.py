@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ def test_a_row_becomes_a_record_with_its_steps_in_order() -> None:
     assert found.steps[1].reasoning_content == "Look first."
     assert found.task.description == "List the files."
     assert list(found.system_prompts.values()) == ["You may call tools."]
-    assert (found.agent.name, found.session_id) == ("hermes", "task-7")
+    assert found.agent.name == "hermes"
+    assert re.fullmatch(r"task-7-[0-9a-f]{12}", found.session_id)
     assert found.content_hash == found.compute_content_hash()
     assert found.metadata["capture"]["meets_quality_threshold"] is True
 
@@ -182,6 +184,16 @@ def test_the_same_row_is_the_same_trace_whatever_its_place() -> None:
     assert record(row(id="../../etc/passwd")).session_id == one.session_id
 
 
+def test_rows_that_share_a_name_are_traces_of_their_own() -> None:
+    """As the attempts at one task do, and the rows of two files that are both counted from 0."""
+    other = record(row(conversations=row()["conversations"][:-1]))
+    assert other.trace_id != record(row()).trace_id
+
+
+def test_a_reward_beyond_all_numbers_is_no_reward() -> None:
+    assert record(row(reward=10**400)).outcome.signal_source != "rl_environment"
+
+
 @pytest.mark.parametrize(
     "given_row",
     [{}, {"conversations": None}, {"conversations": []}, {"conversations": "x"}, {"conversations": [1, None, []]},
@@ -276,7 +288,7 @@ def test_a_file_is_imported_into_the_store_once(isolated_home: Path, tmp_path: P
     stored = TraceRecord.model_validate_json(trace_path(str(first[0].trace_id)).read_text())
     assert stored.content_hash == stored.compute_content_hash()
     with Index().sync() as index:
-        assert {line.session_id for line in index.rows()} == {"task-7", "task-8"}
+        assert {line.session_id[:7] for line in index.rows()} == {"task-7-", "task-8-"}
     assert [each.status for each in import_file("hermes", file, Report())] == ["unchanged", "unchanged"]
 
 

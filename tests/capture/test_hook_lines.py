@@ -307,6 +307,16 @@ def test_prompt_that_only_a_hook_has_seen_yet_opens_the_turn_again(tmp_path: Pat
     assert capture(parse(tmp_path, transcript.raw(hook("SessionEnd", 7))))["complete"] is True
 
 
+def test_two_turns_that_ended_within_a_second_are_two() -> None:
+    """A hook that is registered twice says the same within one turn; between two turns another one began."""
+    index = HookIndex("claude-code", SESSION)
+    for second, event in enumerate(("Stop", "Stop", "UserPromptSubmit", "Stop")):
+        line = hook(event, 1)
+        line["timestamp"] = f"2026-11-22T09:00:00.{second}00000Z"
+        index.add(line, owned=True)
+    assert [event for event, _ in index.events()] == ["Stop", "UserPromptSubmit", "Stop"]
+
+
 def test_a_session_id_of_an_odd_type_is_nobodys() -> None:
     index = HookIndex("claude-code", SESSION)
     for odd in ([], {}, 7, True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,10 +196,11 @@ def _native_calls(message: object) -> list[Any]:
 
 
 def _session_id(row: Mapping[str, Any], messages: list[Any]) -> str:
+    """A hash of the conversation, behind the row's own name: rows of a data set may share one, and files do."""
     own = next((str(row[key]) for key in ("session_id", "id", "task_id") if isinstance(row.get(key), (str, int))), "")
-    if is_session_id(own):
-        return own
-    return hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()[:32]
+    told = hashlib.sha256(json.dumps(messages, sort_keys=True).encode()).hexdigest()[:32]
+    named = f"{own}-{told[:12]}"
+    return named if own and is_session_id(named) else told
 
 
 def _usage(usage: object) -> tuple[int, int, int, int]:
@@ -213,7 +215,7 @@ def _usage(usage: object) -> tuple[int, int, int, int]:
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
     """What the data set says of the end: a reward of an environment, else whether the agent came to its end."""
     reward = row.get("reward")
-    if isinstance(reward, (int, float)) and not isinstance(reward, bool):
+    if isinstance(reward, (int, float)) and not isinstance(reward, bool) and abs(reward) <= sys.float_info.max:
         state = "goal_reached" if reward > 0 else "error" if reward < 0 else "abandoned"
         return {
             "success": reward > 0,

@@ -28,6 +28,8 @@ _POST_KEYS = ("file_path", "start_line", "end_line", "content_hash", "confidence
 _OURS = ("ranges", "duration_ms", "error", "is_interrupt")
 _POST = ("PostToolUse", "PostToolUseFailure")
 _SAME_EVENT = 2_000_000  # microseconds; hooks of one event run at the same time
+# Whether an event belongs to the beginning of a turn; else to its end.
+_HALVES = {"SessionStart": True, "UserPromptSubmit": True, "Stop": False, "StopFailure": False, "SessionEnd": False}
 _FOREIGN = "foreign_caller"
 _OF_THE_MOMENT = frozenset({"timestamp", "trail", "git", "limitations"})
 
@@ -229,14 +231,17 @@ class HookIndex:
         """All boundaries that are not a call's, as (event, Row), in order of time.
 
         An event has no id: of lines that say the same within two seconds, one is the event and the others were written
-        by a hook that is registered twice.
+        by a hook that is registered twice; unless a turn began or ended between them: turns can be shorter than that.
         """
         if self._once is not None:
             return self._once
-        alike: dict[bytes, list[tuple[str, Row]]] = {}
+        alike: dict[tuple[int, bytes], list[tuple[str, Row]]] = {}
+        halves, began = 0, True
         for event, row in sorted(self._events, key=_by_time):
+            if event in _HALVES and _HALVES[event] != began:
+                halves, began = halves + 1, _HALVES[event]
             said = json.loads(row.text)
-            kept = alike.setdefault(canonical({key: said[key] for key in said.keys() - _OF_THE_MOMENT}), [])
+            kept = alike.setdefault((halves, canonical({key: said[key] for key in said.keys() - _OF_THE_MOMENT})), [])
             if kept and row.us - kept[-1][1].us <= _SAME_EVENT:
                 if row.better(kept[-1][1]):
                     kept[-1] = (event, row)

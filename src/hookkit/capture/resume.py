@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import shlex
@@ -48,6 +49,12 @@ class Resumer:
     """The contract's AgentResumer of any agent, driven by the agent's own contract."""
 
     def __init__(self, agent: str) -> None:
+        if agent not in agents.AGENTS:
+            raise HookkitError(
+                "CANNOT_RESUME",
+                f"The session is of {agent}, which hookkit does not know how to start.",
+                "It can still be read: `hookkit show`.",
+            )
         self.contract: AgentContract = agents.get(agent)
         self.agent_name = agent
         self.supports_at_step = self.contract.resuming is not None and self.contract.resuming.at_step is not None
@@ -102,7 +109,12 @@ class Resumer:
             )
         files = linked.link(worktree, plan.boundary, plan.folder)
         if plan.cut is not None and plan.step is not None:
-            self._cutter()(plan.cut, plan.step, plan.session_id, plan.folder)
+            try:
+                self._cutter()(plan.cut, plan.step, plan.session_id, plan.folder)
+            except HookkitError:  # the worktree would be in the way of the next try
+                with contextlib.suppress(git.GitError):
+                    git.run(worktree.root, "worktree", "remove", "--force", str(plan.folder))
+                raise
         return files
 
     # The contract's names of the same

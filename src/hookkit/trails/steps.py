@@ -28,6 +28,9 @@ def at_step(record: Mapping[str, Any], index: int) -> Boundary:
     own = [each for each in found if each.call_id in calls]
     if own:
         return own[-1]
+    if not steps[index]["timestamp"] and found:  # some agents do not tell: then what the calls before it left
+        earlier = {call["tool_call_id"] for step in steps[:index] for call in step["tool_calls"]}
+        return next((each for each in reversed(found) if each.call_id in earlier), found[0])
     moment = activity(steps[index]["timestamp"] or "")
     before = [each for each in found if activity(each.time) <= moment]
     if not before and not found:

@@ -372,7 +372,10 @@ def _role_in(source: object) -> str | None:
 def _path(url: object) -> str | None:
     if not isinstance(url, str):
         return None
-    return unquote(urlsplit(url).path) if url.startswith("file://") else url
+    try:
+        return unquote(urlsplit(url).path) if url.startswith("file://") else url
+    except ValueError:  # no host can be read from it
+        return None
 
 
 def _list(value: object) -> list[Any]:
