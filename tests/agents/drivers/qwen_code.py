@@ -17,6 +17,7 @@ from .base import Driver, Heard, Place, ToolUse, without
 
 _MODEL = "scripted-1"
 _DRAWN = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|(?<=Process Group PGID: )\d+")
+_NO_RIPGREP = re.compile(r"Ripgrep not available: .*\n")
 _MEASURED = frozenset(
     {
         "duration_ms",
@@ -140,7 +141,8 @@ class QwenCode(Driver):
         return replace(heard, call=payload.get("tool_call_id")) if heard else None
 
     def neutral(self, text: str) -> str:
-        return _DRAWN.sub("#", text)
+        """It may end before it has noticed that a program of its package cannot be started."""
+        return _DRAWN.sub("#", _NO_RIPGREP.sub("", text))
 
     def stable_answer(self, stdout: str) -> Any:
         """Tools are listed in the order in which they happened to be ready."""
