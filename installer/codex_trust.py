@@ -96,16 +96,19 @@ class CodexTrust(Probe):
                 waiting = {hook.key: hook.hash for hook in hooks if hook.status not in TRUSTED}
                 if not waiting:
                     return ("Codex trusts the hooks already.",)
-                server.set_trust(dict(waiting))
-                left = [hook.event for hook in server.hooks() if hook.status not in TRUSTED]
+                try:
+                    server.set_trust(dict(waiting))
+                    left = [hook.event for hook in server.hooks() if hook.status not in TRUSTED]
+                finally:  # also where it wrote and then died: a remove must know what to take back
+                    computed = _computed(target)
+                    hashes = {key: (trusted, computed.get(key, "")) for key, trusted in waiting.items()}
+                    after = files.read(before.path).data or b""
+                    if after != (before.data or b""):
+                        codex_receipt.save(target, receipt.with_change(hashes, before.data or b"", after))
         except NoAnswerError as error:
             raise HookInstallError(
                 "TRUST_FAILED", f"Codex did not register the trust: {error}", _by_hand(target)
             ) from error
-        computed = _computed(target)
-        hashes = {key: (trusted, computed.get(key, "")) for key, trusted in waiting.items()}
-        after = files.read(before.path).data or b""
-        codex_receipt.save(target, receipt.with_change(hashes, before.data or b"", after))
         if left:
             raise HookInstallError("TRUST_FAILED", f"Codex still does not trust: {', '.join(left)}.", _by_hand(target))
         return (f"Codex registered your trust in {len(waiting)} hooks.",)
