@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bench import repositories
 from bench.real_session import observe
-from bench.timing import Command, Row, milliseconds, versus
+from bench.timing import Command, Row, milliseconds, once, versus
 
 if TYPE_CHECKING:
     from bench.__main__ import Bench
@@ -30,7 +30,11 @@ def hooks(bench: Bench) -> Iterator[Row]:
         bench.install(name)
         before = next(event.name for event in contract.events if event.role == "tool_pre")
         payload = next(e["payload"] for e in found["events"] if e["payload"]["hook_event_name"] == before)
-        places = {"root": str(repository), "session": payload[contract.session_field], "scratch": str(bench.home)}
+        places = {
+            "root": str(repository),
+            "session": found["events"][0]["payload"][contract.session_field],
+            "scratch": str(bench.home),
+        }
         transcript = bench.home / "bench-transcripts" / f"{places['session']}.jsonl"
         transcript.parent.mkdir(exist_ok=True)
         transcript.touch()
@@ -40,6 +44,10 @@ def hooks(bench: Bench) -> Iterator[Row]:
             ["/bin/sh", "-c", command] if isinstance(command, str) else [*command],
             bench.env | _placed(found.get("environment", {}), places), repository, _text(payload, places),
         )  # fmt: skip
+        before_it = _lines(bench.scratch)
+        once(ours)
+        if _lines(bench.scratch) <= before_it:
+            raise RuntimeError(f"The hook of {contract.title} recorded nothing: how long that takes says nothing.")
         ratio, mine, bare = versus(ours, floor, bench.runs, warmup=2)
         yield Row(f"{contract.title}: {before}", "floor", ratio, "<= 1.5", milliseconds(mine), milliseconds(bare))
 
@@ -54,6 +62,11 @@ def sessions(bench: Bench, names: Iterable[str], calls: int = 20) -> Iterator[Ro
             note = f"{(found.with_ms - found.without_ms) / calls:.1f} ms a call"
             title = f"{agents.get(name).title}: session of {calls} calls"
             yield Row(title, "no hooks", found.ratio, "<= 50 ms a call", found.with_ms, found.without_ms, note)
+
+
+def _lines(folder: Path) -> int:
+    """How many hook lines there are below a folder."""
+    return sum(path.read_bytes().count(b'"opentraces_hook"') for path in folder.rglob("*.jsonl"))
 
 
 def _placed(environment: dict[str, str], places: dict[str, str]) -> dict[str, str]:
