@@ -126,9 +126,13 @@ class SkillInstaller(FileInstaller):
         links |= {name: link for name, link in self.links().items() if name not in links}
         if self.harnesses:
             links = {name: link for name, link in links.items() if name in self.harnesses}
-        ours = {name: link for name, link in links.items() if self._ours(link)}
+        others = {} if known is None else {name: Path(link) for name, link in known.kept.items() if name not in links}
+        used = {os.path.realpath(link.parent) for link in others.values()}  # agents may share a folder through a link
+        ours = {
+            name: link for name, link in links.items() if self._ours(link) and os.path.realpath(link.parent) not in used
+        }
         steps = [
-            Step(Action("delete", name, str(self.folder), str(link)), partial(files.delete, link))
+            Step(Action("delete", name, str(self.folder), str(link)), partial(_unlink, link))
             for name, link in ours.items()
         ]
         rest = {} if known is None else {name: link for name, link in known.kept.items() if name not in links}
@@ -196,10 +200,17 @@ def _folders(env: Mapping[str, str]) -> dict[str, Path]:
 
 
 def _link(target: Path, link: Path) -> None:
+    if link.is_symlink() and os.readlink(link) == str(target):
+        return  # made a moment ago, for an agent that shares this folder
     try:
         link.symlink_to(target)
     except OSError as error:
         raise files.unusable(link, error) from error
+
+
+def _unlink(link: Path) -> None:
+    if os.path.lexists(link):  # else it went with that of an agent that shares this folder
+        files.delete(link)
 
 
 def _kept(path: Path) -> Warn:

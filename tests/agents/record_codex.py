@@ -268,7 +268,7 @@ def main() -> None:
         write_demo(agent, server, base / "demo")
     played = record._PLAYED / f"{agent.name}.json"
     for path in (played, *folder.rglob("*.json*")):
-        # Codex itself names its agents "/root/…": the home folder of this machine tells nothing.
+        # Codex itself names its agents "/root/…", so that alone is no path of a home.
         if any(secret in path.read_text(encoding="utf-8") for secret in (str(base), base.name, socket.gethostname())):
             raise SystemExit(f"{path} names this machine")
     shutil.rmtree(base)

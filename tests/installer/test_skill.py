@@ -132,3 +132,17 @@ def test_options_that_mean_nothing_for_it_are_refused(home: Path) -> None:
         SkillInstaller(settings_file=home / "x.json")
     with pytest.raises(UsageError):
         SkillInstaller(harnesses=("no-such-agent",))
+
+
+def test_agents_that_share_a_folder_share_the_link_and_the_last_takes_it_away(home: Path) -> None:
+    (home / ".claude" / "skills").mkdir()
+    (home / ".codex" / "skills").symlink_to(home / ".claude" / "skills")
+    before = listing(home)
+    assert SkillInstaller().install().events == ("claude-code", "codex-cli")
+    SkillInstaller(harnesses=("codex-cli",)).remove()
+    assert (home / ".claude" / "skills" / "hookkit" / "SKILL.md").is_file()
+    SkillInstaller(harnesses=("claude-code",)).remove()
+    assert listing(home) == before
+    SkillInstaller().install()
+    SkillInstaller().remove()
+    assert listing(home) == before
