@@ -7,6 +7,7 @@ import os
 import random
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ SESSION = "7d7666ea-245d-4f57-a9ff-bb45f93f80e7"
 AGENT = "cee20db7-2f4a-48a4-9036-03d3e5632910"
 ROOT = "/home/dev/project"
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+LATER = timedelta(milliseconds=300)
 USAGE = {"inputTokens": 100, "outputTokens": 7, "cacheReadTokens": 30, "cacheWriteTokens": 20, "reasoningTokens": 3}
 hooks = hook_module("hookkit_copilot_events")
 recorder = hook_module("hookkit_recorder")
@@ -428,18 +430,24 @@ def _placed(rows: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", HOOKED, ids=lambda path: path.stem)
 def test_hooks_that_are_registered_twice_change_nothing(path: Path, tmp_path: Path) -> None:
-    """They run one registration after the other, each for all calls of the answer."""
+    """They run one registration after the other, each for all calls of the answer; Copilot waits for them."""
     lines = lines_of(path)
     once, _ = index_of(path, lines, tmp_path)
-    twice, _ = index_of(path, [*lines, *(_later(line) for line in lines)], tmp_path)
+    stamps = sorted(_moment(line) for line in lines)
+    gaps = {stamp: after - stamp for stamp, after in pairwise([*stamps, stamps[-1] + 2 * LATER])}
+    again = [_later(line, LATER if "Tool" in line["event"] else min(LATER, gaps[_moment(line)] / 2)) for line in lines]
+    twice, _ = index_of(path, [*lines, *again], tmp_path)
     assert {call: row.text for call, row in twice.pre.items()} == {call: row.text for call, row in once.pre.items()}
     assert {call: row.text for call, row in twice.post.items()} == {call: row.text for call, row in once.post.items()}
     assert [event for event, _ in twice.events()] == [event for event, _ in once.events()]
 
 
-def _later(line: dict[str, Any], **data: Any) -> dict[str, Any]:
-    moment = datetime.fromisoformat(line["timestamp"]) + timedelta(milliseconds=300)
-    stamp = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _moment(line: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(line["timestamp"])
+
+
+def _later(line: dict[str, Any], by: timedelta = LATER, **data: Any) -> dict[str, Any]:
+    stamp = (_moment(line) + by).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return {**line, "timestamp": stamp, "data": {**line["data"], **data}}
 
 
