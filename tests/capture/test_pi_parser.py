@@ -43,7 +43,9 @@ def test_a_recorded_session_is_whole(path: Path) -> None:
     assert Counter(seen.source_call_id for step in record.steps for seen in step.observations) == Counter(calls)
     failed = {m["toolCallId"] for m in messages if m["role"] == "toolResult" and m["isError"]}
     assert {seen.source_call_id for step in record.steps for seen in step.observations if seen.error} == failed
-    usage = [m["usage"] for m in messages if m["role"] == "assistant"]
+    since = lines[0]["timestamp"] if "parentSession" in lines[0] else ""  # what is older was copied, and counts there
+    own = [line["message"] for line in lines if line["type"] == "message" and line["timestamp"] >= since]
+    usage = [m["usage"] for m in own if m["role"] == "assistant"]
     assert record.metrics.total_input_tokens == sum(each["input"] for each in usage)
     assert record.metrics.total_output_tokens == sum(each["output"] for each in usage)
     assert record.metrics.total_cache_read_tokens == sum(each["cacheRead"] for each in usage)

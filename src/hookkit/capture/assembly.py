@@ -18,7 +18,8 @@ class Assembly:
     """The steps of a session in their final places, and what a record says besides.
 
     source: ``transcript`` or ``hook_lines``. steps: placed, canonical. ends: call id -> its end in the transcript.
-    usage: input, output, cache read, cache write. span: see ``values.widen``.
+    usage: input, output, cache read, cache write. span: see ``values.widen``. ends, usage, span, turns and calls are
+    without the steps that were copied from another session, which ``metadata["copied_steps"]`` names.
     last: how the main conversation stands (``prompt``, ``agent``, ``result``, ``error``, ``interrupted``, "").
     ended: the agent finished its turn by itself. end_us: time of the main conversation's last message.
     """

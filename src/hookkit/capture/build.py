@@ -47,7 +47,9 @@ def build(
             "source": assembly.source,
             "complete": complete,
             "blocked": list(errors),
-            "meets_quality_threshold": enough(len(assembly.steps), assembly.tool_calls),
+            "meets_quality_threshold": enough(
+                len(assembly.steps) - len(assembly.metadata.get("copied_steps", ())), assembly.tool_calls
+            ),
             "turns": assembly.turns,
             "tool_calls": assembly.tool_calls,
             "failed_tool_calls": assembly.failed_tool_calls,

@@ -50,8 +50,10 @@ def facts_of(record: Any) -> SessionFacts:
     whole = record if isinstance(record, Mapping) else record.model_dump(mode="json")
     agent = whole.get("agent") or {}
     found = moments(whole.get("metadata") or {})
-    seen = {moment.call for moment in found if moment.call}
     steps = list(whole.get("steps") or ())
+    copied = set((whole.get("metadata") or {}).get("copied_steps") or ())  # their calls are another session's
+    seen = {moment.call for moment in found if moment.call}
+    seen.update(call["tool_call_id"] for step in steps if step["step_index"] in copied for call in step["tool_calls"])
     index = {call["tool_call_id"]: step["step_index"] for step in steps for call in step.get("tool_calls") or ()}
     return SessionFacts(
         trace_id=whole["trace_id"],

@@ -24,8 +24,9 @@ _WHOLE_SESSION = frozenset({"file-history-snapshot", "last-prompt", "summary", "
 def cut(transcript: Path, step: int, session_id: str, folder: Path) -> Path:
     """Write a copy of ``transcript`` that ends with ``step``, under a new session id, as if it had been in ``folder``.
 
-    The copy holds the step's message and the results of its calls. Paths inside of calls stay as they were. Hook lines
-    are left out: they are of the other session. HookkitError if the step is a subagent's, or not in the transcript.
+    The copy holds the step's message and the results of its calls, each marked as Claude Code itself marks what a
+    branch copies, so that nothing counts twice. Paths inside of calls stay as they were. Hook lines are left out: they
+    are of the other session. HookkitError if the step is a subagent's, or not in the transcript.
     """
     last = _last_line(transcript, step)
     parser = ClaudeCodeParser()
@@ -45,6 +46,8 @@ def cut(transcript: Path, step: int, session_id: str, folder: Path) -> Path:
 
 def _moved(entry: Mapping[str, Any], session_id: str, folder: Path) -> dict[str, Any]:
     moved = dict(entry)
+    if "uuid" in moved:
+        moved["forkedFrom"] = {"sessionId": moved.get("sessionId"), "messageUuid": moved["uuid"]}
     if "sessionId" in moved:
         moved["sessionId"] = session_id
     if "cwd" in moved:

@@ -26,7 +26,10 @@ class SessionFold(FoldState):
 
     def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None:
         """Take in one line. file: "" for the transcript, else the id of the agent whose file it is."""
-        kind = entry.get("type")
+        kind, source = entry.get("type"), entry.get("forkedFrom")
+        self.copying = isinstance(source, Mapping)
+        if isinstance(source, Mapping):
+            self.fact("forked_from", source.get("sessionId"))
         if kind == "user":
             user_lines.read(self, self.stream_of(file, entry), entry, line)
         elif kind == "assistant":

@@ -93,8 +93,6 @@ class CodexCliParser(TranscriptParser):
         found = assemble(fold, {agent: AgentMeta(kind) for agent, kind in fold.kinds.items()})
         running = {call: CallEnd(False, None) for call in fold.running}
         found.ends = {**found.ends, **running}
-        if "forked_from" in fold.facts:
-            found.metadata["forked_from"] = fold.facts["forked_from"]
         whole = found.tool_input
         found.tool_input = lambda call: _as_hooked(whole(call))
         return found

@@ -48,11 +48,14 @@ def assemble(fold: Fold, metas: Mapping[str, AgentMeta]) -> Assembly:
             )
         )
     ordered = [main, *subagents]
+    calls = {call_id: call for call_id, call in fold.calls.items() if call.cell not in fold.copied}
+    copied = [index for index, (cell, _, _) in enumerate(placed) if cell in fold.copied]
+    copies = {"copied_steps": copied} if copied else {}
     counts = fold.counts + Counter({"orphan_results": len(fold.early), "unmatched_subagents": len(unmatched)})
     return Assembly(
         source="transcript",
         steps=steps,
-        ends={call_id: CallEnd(call.state != "open", call.result_us) for call_id, call in fold.calls.items()},
+        ends={call_id: CallEnd(call.state != "open", call.result_us) for call_id, call in calls.items()},
         tool_input=lambda call_id: _tool_input(fold, call_id),
         prompt=main.first_prompt,
         prompt_source=main.prompt_source,
@@ -64,14 +67,14 @@ def assemble(fold: Fold, metas: Mapping[str, AgentMeta]) -> Assembly:
         usage=(fold.usage[0], fold.usage[1], fold.usage[2], fold.usage[3]),
         span=fold.span,
         turns=main.turns,
-        tool_calls=len(fold.calls),
-        failed_tool_calls=sum(call.state == "failed" for call in fold.calls.values()),
+        tool_calls=len(calls),
+        failed_tool_calls=sum(call.state == "failed" for call in calls.values()),
         subagents=len(subagents),
         last=main.last,
         last_failed=main.last_failed,
         ended=main.last == "agent" and main.last_stop in _FINAL_STOPS,
         end_us=main.last_us,
-        metadata=_metadata(fold, ordered),
+        metadata=_metadata(fold, ordered) | copies,
         counts=counts,
         unknown_types=dict(sorted(fold.unknown.items())),
     )
@@ -154,6 +157,4 @@ def _metadata(fold: Fold, streams: list[Stream]) -> dict[str, Any]:
         ]
         if entries:
             found[key] = entries
-    if "permission_mode" in fold.facts:
-        found["permission_mode"] = fold.facts["permission_mode"]
-    return found
+    return found | {name: fold.facts[name] for name in ("permission_mode", "forked_from") if name in fold.facts}

@@ -30,6 +30,8 @@ class Fold:
     messages: the agent's id of a message -> [stream, cell]. calls: tool call id -> Call.
     early: "stream call id" -> result that came before its call. spawned: agent id -> id of the call that started it.
     facts: version, branch, cwd and what else the agent's lines repeat. cwds: every folder that is named.
+    copying: what is read was copied from another session. copied: cells of the steps that were. Tokens, turns and time
+    of these are the other session's, and count there.
     usage: input, output, cache read, cache write. span: see ``values.widen``.
     problems: why nothing, or not all, of a session that is no file could be read, a sentence each.
     KEPT: what an agent's own fold must remember besides, by the names of its attributes; plain JSON.
@@ -48,6 +50,8 @@ class Fold:
         self.spawned: dict[str, str] = {}
         self.facts: dict[str, Any] = {}
         self.cwds: list[str] = []
+        self.copying = False
+        self.copied: dict[int, None] = {}
         self.usage = [0, 0, 0, 0]
         self.span: list[Any] = []
         self.counts: Counter[str] = Counter()
@@ -77,7 +81,8 @@ class Fold:
         moment = micros(stamp)
         if moment is None or not isinstance(stamp, str):
             return None
-        self.span = widen(self.span, moment, stamp)
+        if not self.copying:
+            self.span = widen(self.span, moment, stamp)
         if counts:
             self.streams[number].last_us = max(self.streams[number].last_us, moment)
         return stamp
@@ -112,8 +117,8 @@ class Fold:
         stream = self.streams[number]
         step = new_step("user", stamp)
         step["content"] = text
-        stream.cells.append(self.cells.append(step))
-        stream.turns += 1
+        stream.cells.append(self._append(step))
+        stream.turns += not self.copying
         stream.last, stream.last_stop, stream.last_failed = "prompt", None, False
         # A bare command says nothing of the task; a later prompt in words does.
         if stream.first_prompt is None or (stream.prompt_source == "bare_command" and source != "bare_command"):
@@ -127,11 +132,17 @@ class Fold:
             return None
         stream = self.streams[number]
         if cell < 0:
-            cell = self.cells.append(new_step("agent", stamp))
+            cell = self._append(new_step("agent", stamp))
             self.messages[key] = [number, cell]
             stream.cells.append(cell)
             stream.last_stop = None
         stream.last = "agent"
+        return cell
+
+    def _append(self, step: dict[str, Any]) -> int:
+        cell = self.cells.append(step)
+        if self.copying:
+            self.copied[cell] = None
         return cell
 
     def model(self, number: int, cell: int, name: str) -> None:
@@ -152,6 +163,8 @@ class Fold:
         Agents repeat the usage of a message, and an early fragment may not yet know all of it: each bucket counts once,
         at its highest.
         """
+        if self.copying:
+            return
         known = self.cells.open(cell)["token_usage"]
         for place, (bucket, value) in enumerate(zip(BUCKETS, counts, strict=True)):
             self.usage[place] += max(0, value - known[bucket])
@@ -269,6 +282,7 @@ class Fold:
             "spawned": self.spawned,
             "facts": self.facts,
             "cwds": self.cwds,
+            "copied": list(self.copied),
             "usage": self.usage,
             "span": self.span,
             "counts": self.counts,
@@ -287,6 +301,7 @@ class Fold:
         self.spawned = state["spawned"]
         self.facts = state["facts"]
         self.cwds = state["cwds"]
+        self.copied = dict.fromkeys(state["copied"])
         self.usage = state["usage"]
         self.span = state["span"]
         self.counts = Counter(state["counts"])

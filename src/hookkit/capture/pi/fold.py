@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookkit.capture.fold.fold import Fold
-from hookkit.capture.values import count, text_of
+from hookkit.capture.values import count, micros, text_of
 
 _QUIET = frozenset({"custom", "custom_message", "label", "model_change", "session_info", "thinking_level_change"})
 _QUIET_ROLES = frozenset({"branchSummary", "compactionSummary", "custom", "hookMessage"})  # of older versions, too
@@ -25,29 +25,33 @@ _LAST_WORD = re.compile(r"Command (?:exited with code -?\d+|timed out after .*|a
 class PiFold(Fold):
     """The session as far as it was read.
 
-    parents: entry -> the one before it. owned: entry -> cell of its step. tip: the newest entry.
+    parents: entry -> the one before it. owned: entry -> cell of its step. tip: the newest entry. forked: when the
+    session was made of another one's entries, which keep their own times (microseconds since 1970); 0 if it was not.
     """
 
-    KEPT = ("parents", "owned", "tip")
+    KEPT = ("parents", "owned", "tip", "forked")
 
     def __init__(self, session_id: str) -> None:
         super().__init__(session_id)
         self.parents: dict[str, str | None] = {}
         self.owned: dict[str, int] = {}
         self.tip: str | None = None
+        self.forked = 0
 
     def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None:
         """Take in one line."""
         number, kind = self.stream(), text_of(entry.get("type"))
         if kind == "session":
             self.folder(entry.get("cwd"))
-            self.fact("forked_from", entry.get("parentSession"))
+            self.fact("parent_session", entry.get("parentSession"))
             self.moment(number, entry.get("timestamp"), counts=False)
+            self.forked = (micros(entry.get("timestamp")) or 0) if entry.get("parentSession") else 0
             return
         own = text_of(entry.get("id"))
         if own is not None:
             self.parents[own] = text_of(entry.get("parentId"))
             self.tip = own
+        self.copying = (micros(entry.get("timestamp")) or self.forked) < self.forked
         stamp = self.moment(number, entry.get("timestamp"), counts=kind == "message")
         message = entry.get("message")
         if kind == "message":

@@ -63,7 +63,7 @@ class PiParser(TranscriptParser):
         aside = fold.aside()
         if aside:
             found.metadata["steps_of_other_branches"] = aside
-        source = _NAME.fullmatch(Path(fold.facts.get("forked_from", "")).stem)
+        source = _NAME.fullmatch(Path(fold.facts.get("parent_session", "")).stem)
         if source:
             found.metadata["forked_from"] = source[1]
         return found

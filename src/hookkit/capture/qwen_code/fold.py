@@ -49,12 +49,12 @@ class QwenFold(Fold):
 
     def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None:
         """Take in one line. file: "" for the session's own file, else the id of the subagent."""
-        number, kind = self.stream(file, file), entry.get("type")
+        number, kind, source = self.stream(file, file), entry.get("type"), entry.get("forkedFrom")
+        self.copying = isinstance(source, Mapping)
         stamp = self.moment(number, entry.get("timestamp"), counts=kind != "system")
         if not file:
             self.fact("version", entry.get("version"))
             self.fact("branch", entry.get("gitBranch"))
-            source = entry.get("forkedFrom")
             if isinstance(source, Mapping):
                 self.fact("forked_from", source.get("sessionId"))
         self.folder(entry.get("cwd"))
@@ -102,8 +102,7 @@ class QwenFold(Fold):
         model = text_of(entry.get("model"))
         if model:
             self.model(number, cell, self.provided(model))
-        if not isinstance(entry.get("forkedFrom"), Mapping):  # else the tokens are the other session's
-            self.used(cell, _buckets(usage))
+        self.used(cell, _buckets(usage))
         for part in _parts(entry):
             call = part.get("functionCall")
             if isinstance(call, Mapping):
@@ -145,7 +144,7 @@ class QwenFold(Fold):
         if kind == "ui_telemetry":
             event = fields.get("uiEvent")
             if isinstance(event, Mapping):
-                self._read_telemetry(number, event, stamp, line, copied=isinstance(entry.get("forkedFrom"), Mapping))
+                self._read_telemetry(number, event, stamp, line)
         elif kind == "chat_compression":
             self._read_compression(number, fields, stamp, line)
         elif kind not in _QUIET:
@@ -165,15 +164,13 @@ class QwenFold(Fold):
             summary=_text(_parts({"message": first})) or None,
         )
 
-    def _read_telemetry(
-        self, number: int, event: Mapping[str, Any], stamp: str | None, line: int, *, copied: bool
-    ) -> None:
+    def _read_telemetry(self, number: int, event: Mapping[str, Any], stamp: str | None, line: int) -> None:
         name, prompt = event.get("event.name"), text_of(event.get("prompt_id")) or ""
         own = _MAIN in prompt and event.get("subagent_id") is None
         if name == "qwen-code.api_response":
             if own:
                 self.fact("auth_type", event.get("auth_type"))
-            elif prompt.startswith(_COMPRESS) and not copied:
+            elif prompt.startswith(_COMPRESS):
                 self._use_summary(number, event)
         elif name == "qwen-code.tool_call":
             if own and isinstance(event.get("call_id"), str):

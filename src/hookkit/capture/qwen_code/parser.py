@@ -94,10 +94,7 @@ class QwenCodeParser(TranscriptParser):
                     fold.model(number, cell, fold.provided(str(model)))
             call = text_of(about.get("toolUseId")) or _caller(fold, stream.file)
             metas[stream.file] = AgentMeta(text_of(about.get("agentType")) or "", call)
-        found = assemble(fold, metas)
-        if "forked_from" in fold.facts:
-            found.metadata["forked_from"] = fold.facts["forked_from"]
-        return found
+        return assemble(fold, metas)
 
 
 def encoded(folder: Path) -> str:
