@@ -140,6 +140,10 @@ class CopilotFold(Fold):
             tokens = [one + more for one, more in zip(tokens, self.waiting[agent][1:], strict=True)]
         self.waiting[agent] = [provider or "github", *tokens]
 
+    def unanswered(self) -> list[list[int]]:
+        """The tokens of each agent's requests whose answers are still to come, in the order of BUCKETS."""
+        return [tokens for _, *tokens in self.waiting.values()]
+
     def _use(self, agent: str, number: int, cell: int, model: str | None) -> None:
         provider, *tokens = self.waiting.pop(agent, ["", 0, 0, 0, 0])
         provider = provider or self.providers.get(agent, "github")

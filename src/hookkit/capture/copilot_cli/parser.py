@@ -68,8 +68,12 @@ class CopilotCliParser(TranscriptParser):
         return CopilotFold(session_id)
 
     def assemble(self, session_path: Path, fold: CopilotFold) -> Assembly:
+        """The session as read so far, with the tokens of requests whose answers are not there: a user stopped them."""
         del session_path
-        return assemble(fold, {agent: AgentMeta(kind) for agent, kind in fold.kinds.items()})
+        found = assemble(fold, {agent: AgentMeta(kind) for agent, kind in fold.kinds.items()})
+        given, made, read, written = map(sum, zip(found.usage, *fold.unanswered(), strict=True))
+        found.usage = (given, made, read, written)
+        return found
 
     def complete(self, assembly: Assembly, hooks: HookIndex) -> Assembly:
         return with_lost_calls(assembly, hooks)
