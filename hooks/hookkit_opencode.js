@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 
 const INTERPRETER = {{interpreter}};
 const SCRIPT = {{script}};
-const PATIENCE = 5000; // milliseconds; the hook script takes two seconds at most
+const PATIENCE = 5000; // milliseconds for an event, with what it waits for; the hook script takes two seconds at most
 
 export default async (ctx) => {
 	const parents = new Map(); // session of a subagent -> session whose call started it
@@ -26,7 +26,8 @@ export default async (ctx) => {
 		return root === id ? { session_id: id } : { session_id: root, agent_id: id };
 	}
 
-	function tell(event, id, more) {
+	// Resolves when the script has ended, or when it had to be killed because the time was over.
+	function tell(event, id, more, until = performance.now() + PATIENCE) {
 		return new Promise((done) => {
 			try {
 				if (process.env.HOOKKIT_DISABLE === "1" || typeof id !== "string" || !id) return done();
@@ -48,7 +49,8 @@ export default async (ctx) => {
 						child.unref();
 					} catch {}
 					end();
-				}, PATIENCE);
+				}, until - performance.now());
+				late.unref(); // the child alone is what is waited for
 				child.on("error", end);
 				child.on("exit", end);
 				child.stdin.on("error", () => {}); // the script may end before it has read everything
@@ -64,6 +66,19 @@ export default async (ctx) => {
 		const told = tell(event, id, more);
 		underway.add(told);
 		told.then(() => underway.delete(told));
+	}
+
+	// Waits for what is under way, until half of the time is over: what takes longer than that is stuck, and the other
+	// half belongs to what comes next.
+	function settled(until) {
+		return new Promise((done) => {
+			const late = setTimeout(done, until - PATIENCE / 2 - performance.now());
+			late.unref();
+			Promise.all(underway).then(() => {
+				clearTimeout(late);
+				done();
+			});
+		});
 	}
 
 	function begin(id, source, agent) {
@@ -112,8 +127,9 @@ export default async (ctx) => {
 	function waits(handle) {
 		return async (input, output) => {
 			try {
-				await Promise.all(underway);
-				await handle(input, output);
+				const until = performance.now() + PATIENCE;
+				await settled(until);
+				await handle(input, output, until);
 			} catch {}
 		};
 	}
@@ -124,19 +140,19 @@ export default async (ctx) => {
 				hears[given.event.type]?.(given.event.properties);
 			} catch {}
 		},
-		"chat.message": waits(async ({ sessionID, agent }, { parts }) => {
+		"chat.message": waits(async ({ sessionID, agent }, { parts }, until) => {
 			begin(sessionID, "resume", agent);
-			await Promise.all(underway);
+			await settled(until);
 			const texts = parts.filter((part) => part.type === "text" && !part.synthetic).map((part) => part.text);
-			if (!parents.has(sessionID)) await tell("chat.message", sessionID, { prompt: texts.join("\n") });
+			if (!parents.has(sessionID)) await tell("chat.message", sessionID, { prompt: texts.join("\n") }, until);
 		}),
 		"chat.params": waits(() => {}), // a call that failed is looked at before the model goes on
-		"tool.execute.before": waits(async ({ tool, sessionID, callID }, { args }) => {
+		"tool.execute.before": waits(async ({ tool, sessionID, callID }, { args }, until) => {
 			const id = named.get(callID) ?? callID;
 			if (tool === "task" && args?.task_id && args.task_id !== sessionID) parents.set(args.task_id, sessionID);
 			const call = [0, tool, args];
 			open.set(`${sessionID} ${id}`, call);
-			await tell("tool.execute.before", sessionID, { tool_name: tool, tool_use_id: id, tool_input: args });
+			await tell("tool.execute.before", sessionID, { tool_name: tool, tool_use_id: id, tool_input: args }, until);
 			call[0] = Date.now();
 		}),
 		"tool.execute.after": async (input, output) => {
@@ -150,10 +166,13 @@ export default async (ctx) => {
 				await tell("tool.execute.after", sessionID, { ...call, duration_ms, result: result(tool, output?.metadata) });
 			} catch {}
 		},
-		"experimental.session.compacting": waits(({ sessionID }) => tell("experimental.session.compacting", sessionID)),
-		dispose: waits(() =>
-			Promise.all([...known].filter((id) => !parents.has(id)).map((id) => tell("dispose", id, { reason: "dispose" }))),
+		"experimental.session.compacting": waits(({ sessionID }, _, until) =>
+			tell("experimental.session.compacting", sessionID, {}, until),
 		),
+		dispose: waits((_, __, until) => {
+			const ended = [...known].filter((id) => !parents.has(id));
+			return Promise.all(ended.map((id) => tell("dispose", id, { reason: "dispose" }, until)));
+		}),
 	};
 };
 

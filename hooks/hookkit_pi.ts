@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 
 const INTERPRETER = {{interpreter}};
 const SCRIPT = {{script}};
-const PATIENCE = 5000; // milliseconds; the hook script takes two seconds at most
+const PATIENCE = 5000; // milliseconds for an event, with what it waits for; the hook script takes two seconds at most
 
 export default function (pi) {
 	let session = {}; // what every event says; read early, as Pi takes its context away while late handlers still run
@@ -25,7 +25,8 @@ export default function (pi) {
 		};
 	}
 
-	function tell(event, more) {
+	// Resolves when the script has ended, or when it had to be killed because the time was over.
+	function tell(event, more, until = performance.now() + PATIENCE) {
 		return new Promise((done) => {
 			try {
 				if (process.env.HOOKKIT_DISABLE === "1" || !session.session_id) return done();
@@ -46,7 +47,8 @@ export default function (pi) {
 						child.unref();
 					} catch {}
 					end();
-				}, PATIENCE);
+				}, until - performance.now());
+				late.unref(); // the child alone is what is waited for
 				child.on("error", end);
 				child.on("exit", end);
 				child.stdin.on("error", () => {}); // the script may end before it has read everything
@@ -62,6 +64,25 @@ export default function (pi) {
 		const told = tell(event, more);
 		underway.add(told);
 		told.then(() => underway.delete(told));
+	}
+
+	// Waits for what is under way, until half of the time is over: what takes longer than that is stuck, and the other
+	// half belongs to what comes next.
+	function settled(until) {
+		return new Promise((done) => {
+			const late = setTimeout(done, until - PATIENCE / 2 - performance.now());
+			late.unref();
+			Promise.all(underway).then(() => {
+				clearTimeout(late);
+				done();
+			});
+		});
+	}
+
+	async function tellAfter(event, more) {
+		const until = performance.now() + PATIENCE;
+		await settled(until);
+		await tell(event, more, until);
 	}
 
 	function on(event, handle) {
@@ -80,14 +101,12 @@ export default function (pi) {
 	});
 	on("before_agent_start", async (ev, ctx) => {
 		if (!session.session_id) know(ctx);
-		await Promise.all(underway);
-		await tell("before_agent_start", { prompt: ev.prompt });
+		await tellAfter("before_agent_start", { prompt: ev.prompt });
 	});
 	on("tool_call", async (ev, ctx) => {
 		if (!session.session_id) know(ctx);
-		await Promise.all(underway);
 		open.set(ev.toolCallId, ev.input);
-		await tell("tool_call", call(ev));
+		await tellAfter("tool_call", call(ev));
 		started = Date.now();
 	});
 	on("tool_result", (ev) => {
@@ -103,19 +122,15 @@ export default function (pi) {
 		// Another extension said no after us.
 		tellAside("tool_execution_end", { ...call({ ...ev, input }), is_error: true, error: text(ev.result?.content) });
 	});
-	on("session_before_compact", async (ev) => {
-		await Promise.all(underway);
-		await tell("session_before_compact", { custom_instructions: ev.customInstructions });
-	});
+	on("session_before_compact", (ev) =>
+		tellAfter("session_before_compact", { custom_instructions: ev.customInstructions }),
+	);
 	on("session_compact", (ev) => tell("session_compact", { compact_summary: ev.compactionEntry?.summary }));
 	on("agent_end", (ev) => {
 		const last = ev.messages?.at(-1);
 		tellAside("agent_end", { stop_reason: last?.stopReason, error: last?.errorMessage });
 	});
-	on("session_shutdown", async (ev) => {
-		await Promise.all(underway);
-		await tell("session_shutdown", { reason: ev.reason });
-	});
+	on("session_shutdown", (ev) => tellAfter("session_shutdown", { reason: ev.reason }));
 }
 
 function call(ev) {
