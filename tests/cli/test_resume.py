@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,57 @@ def test_an_object_that_is_gone_leaves_no_half_worktree(
     assert not into.exists()
     assert str(into) not in played.world.git("worktree", "list")
     assert linked  # the module whose failure this is
+
+
+def _shorten(played: Played) -> None:
+    played.transcript.write_text("".join(json.dumps(line) + "\n" for line in played.lines[:4]))
+
+
+def _begin_inside_a_subagent(played: Played) -> None:
+    for line in played.lines:
+        line.update(isSidechain=True, agentId="a1")
+    played.transcript.write_text("".join(json.dumps(line) + "\n" for line in played.lines))
+
+
+def _delete_transcript(played: Played) -> None:
+    played.transcript.unlink()
+
+
+def _fill_folder(played: Played) -> None:
+    (played.home.parent / "then").mkdir()
+    (played.home.parent / "then" / "mine.txt").write_text("mine")
+
+
+def _lose_objects(played: Played) -> None:
+    private = Path(played.world.git("rev-parse", "--git-common-dir"))
+    subprocess.run(
+        ["git", "-C", str(played.world.root), "update-ref", "-d", "refs/opentraces/local/events/v1"], check=True
+    )
+    for folder in ("hookkit", "objects/pack"):
+        for path in (played.world.root / private / folder).rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "message"),
+    [
+        (_shorten, 1, "Step 4 is not in"),
+        (_begin_inside_a_subagent, 1, "is a subagent's"),
+        (_delete_transcript, 1, "no longer has session"),
+        (_fill_folder, 2, "is not empty"),
+        (_lose_objects, 1, "no longer has all"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_real_run_refuses_in_the_same_words(
+    played: Played, capsys: pytest.CaptureFixture[str], spoil: Callable[[Played], None], code: int, message: str
+) -> None:
+    spoil(played)
+    arguments = ["resume", "last", "--at-step", "4", "--into", str(played.home.parent / "then"), "--json"]
+    dry = run([*arguments, "--dry-run"]), *capsys.readouterr()
+    assert dry == (run(arguments), *capsys.readouterr())
+    assert dry[0] == code
+    assert message in dry[1] + dry[2]
 
 
 @pytest.mark.parametrize("name", agents.AGENTS)

@@ -102,7 +102,7 @@ class Resuming:
 
     command: function of the session id giving the program's arguments. same_folder: whether it must be started in the
     folder that the session was started in. at_step: "module:function" that makes a copy of a session that ends at a
-    step, or None where the agent's sessions cannot be cut.
+    step (a ``capture.resume.Cut``), or None where the agent's sessions cannot be cut.
     """
 
     command: Callable[[str], Sequence[str]]

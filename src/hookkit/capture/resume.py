@@ -8,10 +8,10 @@ import os
 import shlex
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from hookkit import agents, git
 from hookkit.agents.contract import AgentContract, Resuming
@@ -21,7 +21,13 @@ from hookkit.errors import HookkitError
 from hookkit.trails import linked, steps
 from hookkit.trails.boundaries import Boundary
 
-Cut = Callable[[Path, int, str, Path], Path]
+
+class Cut(Protocol):
+    """Writes a copy of a session that ends at a step; gives its path. dry_run: only see whether it can be."""
+
+    def __call__(
+        self, transcript: Path, step: int, session_id: str, folder: Path, *, dry_run: bool = False
+    ) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +103,20 @@ class Resumer:
             self.agent_name, target, self._command(self._how(), session_id), session_id, step, boundary, transcript
         )
 
+    def check(self, plan: Plan) -> None:
+        """Whether ``make`` can be done, with its errors; nothing is written."""
+        assert plan.boundary is not None
+        linked.check(_worktree(plan.boundary), plan.boundary, plan.folder)
+        self._cut(plan, dry_run=True)
+
     def make(self, plan: Plan) -> int:
         """Make the linked worktree of a plan, and the session that is cut; gives the number of files."""
         assert plan.boundary is not None
-        worktree = git.find(Path(plan.boundary.root)) if os.path.isdir(plan.boundary.root) else git.find(Path.cwd())
-        if worktree is None:
-            raise HookkitError(
-                "NOT_A_REPOSITORY",
-                f"{plan.boundary.root} is no git worktree any more.",
-                "If the repository moved, run the command inside of it.",
-            )
+        worktree = _worktree(plan.boundary)
         files = linked.link(worktree, plan.boundary, plan.folder)
-        if plan.cut is not None and plan.step is not None:
+        if plan.cut is not None:
             try:
-                self._cutter()(plan.cut, plan.step, plan.session_id, plan.folder)
+                self._cut(plan)
             except HookkitError:  # the worktree would be in the way of the next try
                 with contextlib.suppress(git.GitError):
                     git.run(worktree.root, "worktree", "remove", "--force", str(plan.folder))
@@ -167,9 +173,24 @@ class Resumer:
             )
         return found
 
-    def _cutter(self) -> Cut:
+    def _cut(self, plan: Plan, *, dry_run: bool = False) -> None:
+        if plan.cut is None or plan.step is None:
+            return
         module, _, name = str(self._how().at_step).partition(":")
-        return cast(Cut, getattr(importlib.import_module(module), name))
+        cut = cast(Cut, getattr(importlib.import_module(module), name))
+        cut(plan.cut, plan.step, plan.session_id, plan.folder, dry_run=dry_run)
+
+
+def _worktree(boundary: Boundary) -> git.Worktree:
+    """The worktree that a boundary is of; the one around the current folder if that is gone."""
+    found = git.find(Path(boundary.root)) if os.path.isdir(boundary.root) else git.find(Path.cwd())
+    if found is None:
+        raise HookkitError(
+            "NOT_A_REPOSITORY",
+            f"{boundary.root} is no git worktree any more.",
+            "If the repository moved, run the command inside of it.",
+        )
+    return found
 
 
 def run(plan: Plan) -> int:

@@ -62,7 +62,11 @@ def command(ref: str, step: int | None, into: Path | None, worktree_only: bool, 
     else:
         folder = into.absolute() if into else None
         plan = resumer.plan_at_step(record, step, folder, worktree_only=worktree_only)
-    files = resumer.make(plan) if step is not None and not dry_run else None
+    files = None
+    if step is not None and dry_run:
+        resumer.check(plan)
+    elif step is not None:
+        files = resumer.make(plan)
     if as_json:
         click.echo(json.dumps(_body(plan, files)))
         return 0

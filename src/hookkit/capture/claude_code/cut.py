@@ -21,7 +21,7 @@ from hookkit.store.files import replace_file
 _WHOLE_SESSION = frozenset({"file-history-snapshot", "last-prompt", "summary", "ai-title", "custom-title"})
 
 
-def cut(transcript: Path, step: int, session_id: str, folder: Path) -> Path:
+def cut(transcript: Path, step: int, session_id: str, folder: Path, *, dry_run: bool = False) -> Path:
     """Write a copy of ``transcript`` that ends with ``step``, under a new session id, as if it had been in ``folder``.
 
     The copy holds the step's message and the results of its calls, each marked as Claude Code itself marks what a
@@ -31,6 +31,8 @@ def cut(transcript: Path, step: int, session_id: str, folder: Path) -> Path:
     last = _last_line(transcript, step)
     parser = ClaudeCodeParser()
     place = parser.storage() / encoded(folder) / f"{session_id}.jsonl"
+    if dry_run:
+        return place
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     reader = LineReader(transcript)
     texts = []

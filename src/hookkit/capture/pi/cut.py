@@ -14,7 +14,7 @@ from hookkit.errors import HookkitError
 from hookkit.store.files import replace_file
 
 
-def cut(transcript: Path, step: int, session_id: str, folder: Path) -> Path:
+def cut(transcript: Path, step: int, session_id: str, folder: Path, *, dry_run: bool = False) -> Path:
     """Write a copy of ``transcript`` that ends with ``step``, under a new session id, as if it had been in ``folder``.
 
     The copy holds the entries that lead to the step's message, and the results of its calls: Pi takes the last entry of
@@ -27,6 +27,8 @@ def cut(transcript: Path, step: int, session_id: str, folder: Path) -> Path:
     storage = PiParser().storage()
     flat = transcript.parent == storage  # a folder of sessions that the user chose has no levels
     place = storage / name if flat else storage / encoded(folder) / name
+    if dry_run:
+        return place
     place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     own = {"id": session_id, "timestamp": now, "cwd": os.fspath(folder), "parentSession": os.fspath(transcript)}
     lines = [{**head, **own}, *entries]
