@@ -120,7 +120,7 @@ def test_lines_without_an_id_are_placed_once_the_transcript_is_known() -> None:
     assert (first.pre, first.post) == ({}, {})
     whole = first.whole(lambda: [Keyed("toolu_1", call_key("Bash", {"command": "ls"}), None)])
     assert whole.pre.keys() == whole.post.keys() == {"toolu_1"}
-    assert first.roots() == {ROOT}
+    assert first.roots == {ROOT}
     again = HookIndex("claude-code", SESSION)
     again.load(*first.dump())
     assert again.whole(list).pre.keys() == {f"{call_key('Bash', {'command': 'ls'})[:16]}-1"}

@@ -53,6 +53,7 @@ class HookIndex:
 
     pre, post: tool call id -> entry.
     durations: tool call id -> milliseconds.
+    roots: the worktrees that tree ids are of.
     """
 
     def __init__(self, agent: str, session_id: str, *, named: bool = True) -> None:
@@ -70,6 +71,7 @@ class HookIndex:
         self.inside: set[str] = set()  # subagents, whose ids some agents give for the session's
         self.first: list[Any] = []  # [us, worktree root, head or None] of the earliest line with a trail
         self.span: list[Any] = []
+        self.roots: set[str] = set()
         self.counts: Counter[str] = Counter()
         self._known: set[bytes] = set()
         self._later: dict[bytes, None] = {}  # lines that only ``whole`` can place
@@ -155,13 +157,6 @@ class HookIndex:
                 event, stamp, data = rest
                 self._add_call(event, {**data, "tool_call_id": call_id}, stamp, line.us)
 
-    def roots(self) -> set[str]:
-        """The worktrees that tree ids are of."""
-        rows = (*self.pre.values(), *self.post.values())
-        trails = (json.loads(line)[3].get("trail") for line in self._later)
-        later = {trail.get("worktree_root") for trail in trails if isinstance(trail, dict)}
-        return {root for root in (*later, *(row.root for row in rows)) if isinstance(root, str) and root}
-
     def _add_call(self, event: str, data: Mapping[str, Any], stamp: str, moment: int) -> str | None:
         call_id = data.get("tool_call_id", data.get("tool_use_id"))
         tool = data.get("tool")
@@ -222,6 +217,7 @@ class HookIndex:
         if not isinstance(root, str) or not root or tree is None:
             self.counts["malformed_trails"] += 1
             return None
+        self.roots.add(root)
         first = [moment, root, head["hex"] if head else None]
         if not self.first or (first[0], first[1]) < (self.first[0], self.first[1]):
             self.first = first
@@ -268,6 +264,7 @@ class HookIndex:
             "inside": sorted(self.inside),
             "first": self.first,
             "span": self.span,
+            "roots": sorted(self.roots),
             "counts": self.counts,
             "later": len(self._later),
         }
@@ -287,6 +284,7 @@ class HookIndex:
         self.inside = set(state["inside"])
         self.first = state["first"]
         self.span = state["span"]
+        self.roots = set(state["roots"])
         self.counts = Counter(state["counts"])
         self._later = {next(source): None for _ in range(state["later"])}
 

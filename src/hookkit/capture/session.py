@@ -68,6 +68,7 @@ class Session:
         self.seen: object = None  # of a session that is no file: the state that was read
         self.placed = self.hooks  # the hook lines as the record has them
         self.progress: dict[str, Progress] = {}
+        self._worktrees: dict[str, str] = {}
         self.stored: list[int] | None = None  # what the trace file was when the session was last written to it
 
     def read(self) -> int:
@@ -161,10 +162,16 @@ class Session:
         if not is_session_id(name):
             return []
         roots = {str(self.project)} if self.project else set()
-        roots |= self.hooks.roots()
-        roots |= {str(worktree(cwd)) for cwd in self.fold.cwds}
+        roots |= self.hooks.roots
+        roots |= {self._worktree(cwd) for cwd in self.fold.cwds}
         below = Path(self.parser.agent_name, "hooks", *folders, f"{name}.jsonl")
         return [paths.state() / "sidecars" / below, *(Path(root, ".opentraces") / below for root in sorted(roots))]
+
+    def _worktree(self, folder: str) -> str:
+        """The worktree root above a folder, looked for once: there is a sidecar for each subagent to look for."""
+        if folder not in self._worktrees:
+            self._worktrees[folder] = str(worktree(folder))
+        return self._worktrees[folder]
 
     def dump(self) -> tuple[dict[str, Any], list[bytes]]:
         """The state as JSON, and the texts it refers to by their order."""
