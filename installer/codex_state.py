@@ -28,6 +28,7 @@ from hookkit.installer.target import Target
 
 TRUSTED = ("trusted", "managed")
 _SHORT = ("SessionEnd", "Interrupt")  # one second unless said otherwise, and three at most
+_FEATURE = ("hooks", "codex_hooks")  # the switch of all hooks: its name, which wins, and an older one
 _LONGEST_SHORT, _DEFAULT = 3, 600  # seconds
 
 
@@ -64,17 +65,21 @@ def config(target: Target) -> Mapping[str, Any]:
         raise NoAnswerError(f"{path}: {error}") from error
 
 
-def switched_off(target: Target, config: Mapping[str, Any]) -> str | None:
-    """What keeps Codex from reading the target's hooks at all, as a sentence; None where nothing does."""
-    if _table(config, "features").get("hooks") is False:
-        return "Hooks are switched off in Codex's config.toml: [features] hooks = false."
+def switched_off(target: Target, config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What keeps Codex from reading the target's hooks at all, and what to do; None where nothing does."""
+    features = _table(config, "features")
+    name = next((name for name in _FEATURE if name in features), "")
+    if features.get(name) is False:
+        why = f"Hooks are switched off in {config_file(target)}: [features] {name} = false."
+        return why, f"Set it to true, or delete the line, when hooks may run; {target.contract.program} features list"
     if target.scope == "project":
         projects = _table(config, "projects")
         folders = {str(f) for f in (target.project, *target.project.parents)}
         folders |= {str(f) for f in (target.project.resolve(), *target.project.resolve().parents)}
         levels = [_table(projects, folder).get("trust_level") for folder in folders]
         if "trusted" not in levels:
-            return "Codex does not trust the project's folder, so it does not read its hooks."
+            why = "Codex does not trust the project's folder, so it does not read its hooks."
+            return why, f"Start {target.contract.program} there, and trust the folder when it asks."
     return None
 
 

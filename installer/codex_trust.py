@@ -36,16 +36,15 @@ class CodexTrust(Probe):
             hint = f"Start {target.contract.program}, type /hooks, and look there."
             return (Warn("TRUST_UNKNOWN", file, "$.hooks", message, hint, blocks=False),)
         found: list[Warn] = []
-        why = codex_state.switched_off(target, config)
-        if why:
-            hint = "codex features list | grep hooks; for a project, trust its folder in Codex."
-            found.append(Warn("HOOKS_DISABLED", file, "$.hooks", why, hint, blocks=True))
+        off = codex_state.switched_off(target, config)
+        if off:
+            found.append(Warn("HOOKS_DISABLED", file, "$.hooks", *off, blocks=True))
         waiting = [hook for hook in hooks if hook.status not in TRUSTED]
         if waiting:
             found.append(Warn("UNTRUSTED", file, "$.hooks", _untrusted(waiting, hooks), _hint(target), blocks=True))
-        off = [hook.event for hook in hooks if not hook.enabled]
-        if off:
-            message = f"Switched off in Codex: {', '.join(off)}."
+        disabled = [hook.event for hook in hooks if not hook.enabled]
+        if disabled:
+            message = f"Switched off in Codex: {', '.join(disabled)}."
             hint = f"Start {target.contract.program}, type /hooks, and enable them with the space key."
             found.append(Warn("HOOKS_DISABLED", file, "$.hooks", message, hint, blocks=True))
         return tuple(found)
