@@ -78,28 +78,33 @@ def warnings(contract: AgentContract, path: Path, doc: Document) -> tuple[Warn, 
         return ()
     found = [*_syntax(contract, wiring, path, doc), *_schema(contract, wiring, path, doc)]
     root = doc.root.data() if doc.root is not None else None
-    found += [_switched_off(contract, path, switch) for switch in wiring.switches if _is_off(switch, root)]
+    found += [_switched_off(contract, path, switch, root) for switch in wiring.switches if _is_off(switch, root)]
     return tuple(sorted(found, key=lambda warn: not warn.blocks))
 
 
-def _is_off(switch: Switch, root: object) -> bool:
+def _value(switch: Switch, root: object) -> object:
     value = root
     for key in switch.path:
         value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _is_off(switch: Switch, root: object) -> bool:
+    value = _value(switch, root)
+    if isinstance(value, list):
+        return isinstance(switch.off, str) and switch.off in value
     return type(value) is type(switch.off) and value == switch.off  # 1 is not true
 
 
-def _switched_off(contract: AgentContract, path: Path, switch: Switch) -> Warn:
+def _switched_off(contract: AgentContract, path: Path, switch: Switch, root: object) -> Warn:
     name, off = ".".join(switch.path), json.dumps(switch.off)
-    way = f"Set it to {json.dumps(not switch.off)}, or delete it," if isinstance(switch.off, bool) else "Delete it"
-    return Warn(
-        "HOOKS_DISABLED",
-        str(path),
-        json_path(switch.path),
-        f"{name} is {off}, so {contract.title} runs no hooks.",
-        f"{way} when hooks may run.",
-        blocks=True,
-    )
+    if isinstance(_value(switch, root), list):
+        effect, way = f"{name} holds {off}, so {contract.title} does not run these hooks.", f"Take {off} out of it"
+    else:
+        effect = f"{name} is {off}, so {contract.title} runs no hooks."
+        way = f"Set it to {json.dumps(not switch.off)}, or delete it," if isinstance(switch.off, bool) else "Delete it"
+    hint = f"{way} when hooks may run."
+    return Warn("HOOKS_DISABLED", str(path), json_path(switch.path), effect, hint, blocks=True)
 
 
 def _syntax(contract: AgentContract, wiring: SettingsWiring, path: Path, doc: Document) -> list[Warn]:

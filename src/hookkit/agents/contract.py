@@ -48,7 +48,10 @@ def command_handler(command: str, event: HookEvent) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A value in a settings file that keeps hooks from running. path: the keys that lead to it."""
+    """A value in a settings file that keeps hooks from running. path: the keys that lead to it.
+
+    off: the value; where there is a list, it keeps hooks from running if it holds the value.
+    """
 
     path: tuple[str, ...]
     off: object

@@ -19,6 +19,7 @@ from hookkit.agents.contract import (
 from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back, starts_background
 
 _MANAGED = Path("/Library/Application Support/GeminiCli" if sys.platform == "darwin" else "/etc/gemini-cli")
+_NAME = "hookkit"  # of our handlers: what `/hooks disable` writes down
 _WRITERS = frozenset({"write_file", "replace"})
 _READERS = frozenset(
     {
@@ -49,7 +50,7 @@ def _background(tool: str, given: Mapping[str, Any]) -> bool:
 
 
 def _handler(command: str, event: HookEvent) -> dict[str, object]:
-    return {"name": "hookkit", "type": "command", "command": command, "timeout": event.timeout}
+    return {"name": _NAME, "type": "command", "command": command, "timeout": event.timeout}
 
 
 CONTRACT = AgentContract(
@@ -77,7 +78,7 @@ CONTRACT = AgentContract(
         comments=True,
         skips_invalid=False,
         managed=(_MANAGED / "settings.json",),
-        switches=(Switch(("hooksConfig", "enabled"), False),),
+        switches=(Switch(("hooksConfig", "enabled"), False), Switch(("hooksConfig", "disabled"), _NAME)),
     ),
     config_home=config_home,
     call_field=None,
