@@ -58,7 +58,12 @@ class AgentInstaller(ABC, Generic[T]):
 
     def details(self, result: HookInstallResult) -> Iterator[str]:
         yield f"Scripts:   {short(result.hooks_dir)}"
-        yield f"Sessions:  {short(paths.home())} and .opentraces/ in each worktree; nothing leaves this machine."
+        lines = {
+            "transcript": f", the transcripts of {self.title}, and .opentraces/ in each worktree",
+            "worktree": " and .opentraces/ in each worktree",
+            "state": f" and {short(paths.state())}",  # what lies in a worktree would be shown to the model
+        }
+        yield f"Sessions:  {short(paths.home())}{lines[self.target.contract.lines]}; nothing leaves this machine."
 
     def next_step(self, result: HookInstallResult) -> str:
         program = self.target.contract.program

@@ -88,6 +88,7 @@ CONTRACT = AgentContract(
     config_home=config_home,
     turn_field="prompt_id",
     call_field="tool_use_id",
+    lines="transcript",
     trust="The folder's trust dialog, in the interactive program only; hooks need no review of their own.",
     writes=_writes,
     containers=frozenset({"Agent", "Task"}),

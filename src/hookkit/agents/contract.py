@@ -121,6 +121,9 @@ class AgentContract:
     hooks_package: where these files are, besides the ones that all agents share.
     call_ids: whether the hooks' call ids are those of the transcript ("transcript"), only pair the hooks of one call
         ("hook"), or are not there at all ("none"): then calls are told by tool, input and order.
+    lines: where hooks write their lines: the session's own transcript, once it exists, and before that the sidecar in
+        the worktree ("transcript"); always that sidecar ("worktree"); or one in the user's state folder ("state"). It
+        is what the events module of the agent's hooks calls LINES.
     tool_names: the hooks' name of a tool -> the transcript's, where they differ.
     probe: "module:name" of what else install, status and doctor must ask; see installer.probes.
     writes: function of a tool's name and input giving the paths that the call may write, as they were given; () for a
@@ -145,6 +148,7 @@ class AgentContract:
     turn_field: str | None = None
     call_field: str | None
     call_ids: Literal["transcript", "hook", "none"] = "transcript"
+    lines: Literal["transcript", "worktree", "state"] = "worktree"
     tool_names: Mapping[str, str] = field(default_factory=dict)
     trust: str
     probe: str | None = None

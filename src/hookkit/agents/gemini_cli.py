@@ -83,6 +83,7 @@ CONTRACT = AgentContract(
     config_home=config_home,
     call_field=None,
     call_ids="none",
+    lines="state",
     trust="Headless, the folder must be trusted, or Gemini CLI does not start; the user's hooks need nothing else.",
     writes=_writes,
     containers=frozenset({"invoke_agent"}),

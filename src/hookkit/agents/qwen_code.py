@@ -99,6 +99,7 @@ CONTRACT = AgentContract(
     config_home=config_home,
     turn_field="prompt_id",
     call_field="tool_call_id",
+    lines="state",
     trust="Hooks in a project's own settings need a trusted folder, if `security.folderTrust.enabled` is set.",
     writes=_writes,
     containers=frozenset({"agent"}),
