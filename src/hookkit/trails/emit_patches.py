@@ -40,7 +40,11 @@ def change_events(emission: Emission, worktree: Worktree) -> Iterator[TrailEvent
 
 
 class _Interval:
-    """One interval while its events are made."""
+    """One interval while its events are made.
+
+    It begins at the nearest boundary before its end, whoever's that is: where calls overlap, a patch may so begin at
+    another call's post boundary, which leaves less time for the change than its own call's pre boundary would.
+    """
 
     def __init__(self, emission: Emission, interval: Interval) -> None:
         self.emission = emission
