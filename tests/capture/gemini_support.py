@@ -14,9 +14,12 @@ from hookkit import paths
 from hookkit.capture.gemini_cli.parser import GeminiCliParser
 from tests.hooks.rig import hook_module
 
+from .recorded_sessions import Recorded
+
 FIXTURES = Path(__file__).parents[1] / "agents" / "fixtures" / "gemini-cli" / "0.61.0"
 RECORDED = sorted((FIXTURES / "transcripts").glob("*/chats/session-*-00-*.jsonl"))
 NAMES = [path.parents[1].name for path in RECORDED]
+SESSIONS = Recorded("gemini-cli", FIXTURES / "transcripts", RECORDED, headed=True)
 SESSION = "c47ec4a8-5c78-58a5-ad57-93bfded9d2de"
 NAME = f"session-2026-11-22T09-00-{SESSION[:8]}.jsonl"
 ROOT = "/home/dev/project"

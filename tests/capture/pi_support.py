@@ -11,8 +11,11 @@ from opentraces_schema import TraceRecord
 
 from hookkit.capture.pi.parser import PiParser
 
+from .recorded_sessions import Recorded
+
 FIXTURES = Path(__file__).parents[1] / "agents" / "fixtures" / "pi" / "0.73.1" / "transcripts"
 RECORDED = sorted(FIXTURES.glob("*/*.jsonl"))
+SESSIONS = Recorded("pi", FIXTURES, RECORDED)
 SESSION = "01a22273-0a05-734e-b354-cd774009669f"
 NAME = f"2026-11-28T13-58-14-278Z_{SESSION}.jsonl"
 ROOT = "/home/dev/project"

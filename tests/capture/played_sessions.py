@@ -56,6 +56,16 @@ class Played:
         return found
 
 
+class NamedCalls(Played):
+    """A session of an agent whose hooks name each call."""
+
+    shell: str  # the tool that runs commands
+
+    def line(self, event: str, call: str | None = None, tool: str | None = None, **data: Any) -> None:
+        called = {"tool": tool or self.shell, "tool_call_id": call, "tool_use_id": call} if call else {}
+        self.hook(event, **data, **called)
+
+
 def write_sidecar(path: Path, lines: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -83,3 +93,15 @@ def check_one_trace_and_a_trail(played: Played) -> dict[str, Any]:
     assert (trace["metadata"]["project"], trace["metadata"]["cwd"]) == (str(played.repo), str(played.repo))
     assert trace["metadata"]["capture"]["missing_pre_or_post_hook"] == 0
     return trace
+
+
+def check_killed_call(played: NamedCalls) -> None:
+    """A call that was killed is closed at the next boundary, and what was written until then is its own."""
+    played.session.prompt("Go.").call("call_1", command="sleep 9")
+    played.line("PreToolUse", "call_1", tool_input={"command": "sleep 9"})
+    (played.repo / "late.txt").write_text("x\n")
+    played.session.prompt("Again.")
+    played.line("UserPromptSubmit", prompt="Again.")
+    trace = played.ingest()
+    assert trace["metadata"]["hook_post_tool_use"]["call_1"]["capture_status"] == "post_inferred"
+    assert patches(played.repo) == [("call_1", "added", "late.txt")]

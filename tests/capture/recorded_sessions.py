@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from opentraces_schema import TraceRecord
 
 from hookkit.capture.ingest import ingest_session
+from hookkit.capture.session import Session
 from hookkit.store.files import trace_path
 from hookkit.views import show
 
@@ -22,6 +26,42 @@ ODD = st.one_of(
     st.just("\x1b[2J\x00\ud800"), st.lists(st.integers(), max_size=2),
     st.sampled_from(["user", "assistant", "system", "tool_result", "<command-name>/x</command-name>", "text"]),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The recorded sessions of an agent: their transcripts, each with what belongs to it in a folder below ``base``.
+
+    headed: the first line of a transcript tells whose it is, so it is there before anything is read.
+    """
+
+    agent: str
+    base: Path
+    transcripts: Sequence[Path]
+    headed: bool = False
+
+    def folder(self, transcript: Path) -> Path:
+        return self.base / transcript.relative_to(self.base).parts[0]
+
+    def name(self, transcript: Path) -> str:
+        return self.folder(transcript).stem
+
+    def copy(self, transcript: Path, to: Path) -> Path:
+        """Copy a session into a new folder, as the agent lays it out there; gives the copy's transcript."""
+        folder = self.folder(transcript)
+        shutil.copytree(folder, to)
+        return to / transcript.relative_to(folder)
+
+    def growing(self, transcript: Path, to: Path, chance: random.Random) -> tuple[Path, Iterator[None]]:
+        """(the transcript of a copy, the states of its files as they grow)"""
+        copy = self.copy(transcript, to)
+        files = {file: file.read_bytes() for file in sorted(to.rglob("*.jsonl"))}
+        for file in files:
+            file.unlink()
+        if self.headed:
+            first, _, files[copy] = files[copy].partition(b"\n")
+            copy.write_bytes(first + b"\n")
+        return copy, by_turns(files, chance)
 
 
 # Read in pieces, and again
@@ -112,6 +152,21 @@ def put_odd_value(data: st.DataObject, lines: list[Any]) -> None:
     lines[at] = replaced(lines[at], data.draw(st.sampled_from(spots(lines[at]))), data.draw(ODD))
 
 
+def put_odd_values(data: st.DataObject, folder: Path) -> None:
+    """Up to four, into any of the files of a session."""
+    files = sorted(folder.rglob("*.json*"))
+    for _ in range(data.draw(st.integers(1, 4))):
+        file = data.draw(st.sampled_from(files))
+        lines = [json.loads(text) for text in ([file.read_text()] if file.suffix == ".json" else read_lines(file))]
+        put_odd_value(data, lines)
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def read_lines(file: Path) -> list[str]:
+    """Not by ``splitlines``, which knows ends of lines that JSON does not."""
+    return file.read_text().split("\n")[:-1]
+
+
 def damaged(data: st.DataObject, content: bytes, least: int = 0) -> bytes:
     """With up to three places overwritten."""
     changed = bytearray(content)
@@ -136,3 +191,7 @@ def check_record(parser: Any, path: Path) -> None:
         text = "\n".join(show.render(record.model_dump()))
         assert not any(ord(char) < 32 and char != "\n" for char in text)
     parser.parse_session(path, byte_offset=137)
+    session = Session(parser, parser.session_id_from_path(path), path, None)
+    session.read()
+    parser.keyed_calls(session.fold)
+    parser.is_final(path)

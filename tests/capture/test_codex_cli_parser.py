@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -314,36 +313,6 @@ def test_a_subagent_of_a_later_day_is_found(tmp_path: Path, monkeypatch: pytest.
     assert [(step.content, step.agent_role, step.parent_step) for step in record.steps[2:4]] == [
         ("Look.", "explorer", 1), ("Seen.", "explorer", 1),
     ]  # fmt: skip
-
-
-# What the contract says of calls
-
-
-@pytest.mark.parametrize(
-    ("tool", "given", "writes"),
-    [
-        ("apply_patch", {"command": "*** Add File: /a\n+x\n*** Update File: b \n*** Move to: c\n"}, ("/a", "b", "c")),
-        ("apply_patch", {"input": "*** Delete File: d\n"}, ("d",)),
-        ("apply_patch", {"changes": {"/p/a": {"type": "update", "move_path": "/p/b"}}}, ("/p/a", "/p/b")),
-        ("apply_patch", {"command": {"cut": True}}, None),
-        ("Bash", {"command": "x"}, None),
-        ("exec_command", {"cmd": "x"}, None),
-        ("exec", {"input": "x"}, ()),
-        ("collaborationwait_agent", {}, ()),
-        ("multi_agent_v1spawn_agent", {}, ()),
-        ("write_stdin", {}, ()),
-        ("mcp__files__wait", {}, None),
-    ],
-)  # fmt: skip
-def test_what_a_call_may_write(tool: str, given: dict[str, Any], writes: tuple[str, ...] | None) -> None:
-    assert CONTRACT.writes(tool, given) == writes
-
-
-def test_what_a_command_brings_back_or_leaves_running() -> None:
-    for tool, key in (("Bash", "command"), ("exec_command", "cmd")):
-        assert CONTRACT.brings_back(tool, {key: "git stash pop"})
-        assert CONTRACT.background(tool, {key: "sleep 9 &"})
-        assert not CONTRACT.background(tool, {key: "sleep 9"})
 
 
 def test_a_session_is_resumed_from_anywhere() -> None:

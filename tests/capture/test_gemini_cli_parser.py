@@ -30,14 +30,6 @@ from .gemini_support import (
 )
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "hookkit"))
-    monkeypatch.delenv("GEMINI_CLI_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 @pytest.fixture
 def session() -> Session:
     return Session()
@@ -327,28 +319,6 @@ def test_sessions_move_with_the_variable_that_moves_them(monkeypatch: pytest.Mon
     monkeypatch.setenv("GEMINI_CLI_HOME", str(tmp_path / "all"))
     assert CONTRACT.transcripts(os.environ) == tmp_path / "all" / ".gemini" / "tmp"
     assert CONTRACT.places["user"](os.environ, tmp_path) == tmp_path / "all" / ".gemini" / "settings.json"
-
-
-@pytest.mark.parametrize(
-    ("tool", "given", "writes", "background"),
-    [
-        ("write_file", {"file_path": "/x"}, ("/x",), False), ("replace", {"file_path": "x"}, ("x",), False),
-        ("write_file", {}, None, False), ("read_file", {"file_path": "/x"}, (), False),
-        ("activate_skill", {"name": "x"}, (), False), ("complete_task", {}, (), False),
-        ("invoke_agent", {"agent_name": "generalist"}, None, False), ("mcp_x_y", {}, None, False),
-        ("run_shell_command", {"command": "make"}, None, False),
-        ("run_shell_command", {"command": "make", "is_background": True}, None, True),
-        ("run_shell_command", {"command": "make & true"}, None, True),
-    ],
-)  # fmt: skip
-def test_what_a_call_may_write(tool: str, given: dict[str, Any], writes: Any, background: bool) -> None:
-    assert CONTRACT.writes(tool, given) == writes
-    assert CONTRACT.background(tool, given) is background
-
-
-def test_a_command_may_bring_back_what_git_keeps() -> None:
-    assert CONTRACT.brings_back("run_shell_command", {"command": "git stash pop"})
-    assert not CONTRACT.brings_back("write_file", {"content": "git stash pop"})
 
 
 def test_a_session_is_taken_up_where_it_was_started() -> None:

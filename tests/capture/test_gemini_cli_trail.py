@@ -37,14 +37,6 @@ LOST = {"killed": 1}
 DENIED = {"denied": 1}
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "hookkit"))
-    monkeypatch.delenv("GEMINI_CLI_HOME", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def trace_of(path: Path | str) -> dict[str, Any]:
     result = ingest_session(path, agent="gemini-cli")
     found: dict[str, Any] = json.loads(trace_path(result.trace_id).read_bytes())
@@ -130,6 +122,15 @@ def test_an_answer_that_no_end_followed_is_not_the_last_one(tmp_path: Path) -> N
     data = {"session_id": SESSION, "agent": "gemini-cli", "prompt": "Go.", "limitations": ["no_worktree"]}
     write_hooks([{"type": "opentraces_hook", "event": "UserPromptSubmit", "timestamp": moment, "data": data}])
     assert trace_of(session.write(tmp_path))["metadata"]["capture"]["complete"] is False
+
+
+def test_a_trace_survives_its_session(tmp_path: Path) -> None:
+    """Gemini's cleanup may delete a session that was resumed."""
+    path = Session().prompt("Go.").say("a").write(tmp_path)
+    trace = trace_path(ingest_session(path, agent="gemini-cli").trace_id).read_bytes()
+    path.unlink()
+    result = ingest_session(SESSION, agent="gemini-cli")
+    assert trace_path(result.trace_id).read_bytes() == trace
 
 
 class GeminiPlayed(Played):

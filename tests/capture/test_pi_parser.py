@@ -1,8 +1,9 @@
-"""Pi's sessions: what a trace says of each kind of entry."""
+"""Pi's sessions: what a trace says of each kind of entry, and where they are found."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 from opentraces_schema import TraceRecord
 
-from hookkit.capture.pi.parser import PiParser
+from hookkit.agents.pi import CONTRACT
+from hookkit.capture.ingest import ingest_session
+from hookkit.capture.pi.parser import PiParser, encoded
+from hookkit.capture.registry import get_parser
 
-from .pi_support import RECORDED, ROOT, Session, record_of, recorded
+from .pi_support import RECORDED, ROOT, SESSION, Session, record_of, recorded
 
 
 @pytest.fixture
@@ -253,3 +257,65 @@ def test_small_sessions_are_below_the_threshold(session: Session, tmp_path: Path
     assert PiParser().parse_session(whole) is not None
     assert PiParser().parse_session(whole, byte_offset=10**9) is None
     assert PiParser().parse(tmp_path / "gone.jsonl").record is None
+
+
+# Where sessions are
+
+
+def test_sessions_are_found_where_pi_keeps_them(home: Path, tmp_path: Path) -> None:
+    parser = get_parser("pi")
+    storage = home / ".pi" / "agent" / "sessions"
+    assert parser.storage() == storage
+    project = tmp_path / "a project"
+    (project / "sub").mkdir(parents=True)
+    beside = tmp_path / "a project-2"
+    own = Session(str(project)).prompt("a").write(storage / encoded(project))
+    below = (
+        Session(str(project / "sub")).prompt("b").write(storage / encoded(project / "sub"), f"b_{SESSION[:-1]}a.jsonl")
+    )
+    Session(str(beside)).prompt("c").write(storage / encoded(beside), f"c_{SESSION[:-1]}b.jsonl")
+    (storage / encoded(project) / "notes.txt").write_text("")
+    assert len(list(parser.discover_sessions(storage))) == 3
+    assert set(parser.discover_project_sessions(project)) == {own, below}
+    assert parser.find_session(SESSION) == own
+    assert parser.session_id_from_path(own) == SESSION
+    assert not parser.exists(parser.find_session("no-such"))
+    assert parser.changed(own) == own.stat().st_mtime_ns
+
+
+def test_the_folder_is_named_as_pi_names_it() -> None:
+    assert encoded(Path("/home/dev/project")) == "--home-dev-project--"
+    assert encoded(Path("/a b/c:d\\e")) == "--a b-c-d-e--"
+
+
+@pytest.mark.parametrize("how", ["variable", "settings"])
+def test_a_folder_that_the_user_chose_has_no_levels(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "variable":
+        monkeypatch.setenv("PI_CODING_AGENT_SESSION_DIR", "~/my sessions")
+    else:
+        monkeypatch.setenv("PI_CODING_AGENT_DIR", str(tmp_path / "moved"))
+        (tmp_path / "moved").mkdir()
+        (tmp_path / "moved" / "settings.json").write_text('{"sessionDir": "~/my sessions"}')
+    path = Session(str(tmp_path)).prompt("a").write(home / "my sessions")
+    parser = get_parser("pi")
+    assert list(parser.discover_project_sessions(tmp_path)) == [path]
+    assert parser.find_session(SESSION) == path
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"sessionDir": 5}', "// {}"])
+def test_settings_that_cannot_be_read_move_nothing(home: Path, text: str) -> None:
+    (home / ".pi" / "agent").mkdir(parents=True)
+    (home / ".pi" / "agent" / "settings.json").write_text(text)
+    assert CONTRACT.transcripts(os.environ) == home / ".pi" / "agent" / "sessions"
+
+
+def test_a_file_that_the_user_named_tells_its_session_itself(home: Path, tmp_path: Path) -> None:
+    path = Session(str(tmp_path)).prompt("a").say("b").write(home / ".pi" / "agent" / "sessions" / "x", "mine.jsonl")
+    parser = get_parser("pi")
+    assert parser.session_id_from_path(path) == SESSION
+    assert parser.find_session(SESSION) == path
+    assert ingest_session(path, agent="pi").session_id == SESSION
+    (tmp_path / "none.jsonl").write_text("5\n")
+    assert parser.session_id_from_path(tmp_path / "none.jsonl") == "none"

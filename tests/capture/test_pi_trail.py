@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,16 +12,7 @@ from hookkit.errors import HookkitError
 from tests.trails.recorded import events, patches, repository
 
 from .pi_support import NAME, SESSION, START, Session, record_of
-from .played_sessions import Played, check_one_trace_and_a_trail, write_sidecar
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "hookkit"))
-    for name in ("PI_CODING_AGENT_DIR", "PI_CODING_AGENT_SESSION_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+from .played_sessions import NamedCalls, check_killed_call, check_one_trace_and_a_trail, write_sidecar
 
 
 @pytest.fixture
@@ -33,16 +23,12 @@ def session() -> Session:
 # With hook lines
 
 
-class PiPlayed(Played):
-    agent, session_id, start = "pi", SESSION, START
+class PiPlayed(NamedCalls):
+    agent, session_id, start, shell = "pi", SESSION, START, "bash"
 
     def __init__(self, repo: Path, home: Path) -> None:
         super().__init__(repo, Session(str(repo)))
         self.path = home / ".pi" / "agent" / "sessions" / encoded(repo) / NAME
-
-    def line(self, event: str, call: str | None = None, tool: str = "bash", **data: Any) -> None:
-        called = {"tool": tool, "tool_call_id": call, "tool_use_id": call} if call else {}
-        self.hook(event, **data, **called)
 
     def write(self, call: str, name: str, text: str) -> None:
         self.session.call(call, "write", path=name, content=text)
@@ -86,14 +72,7 @@ def test_a_call_of_another_branch_keeps_its_prompt_and_its_lines(played: PiPlaye
 
 
 def test_a_killed_call_is_closed_at_the_next_boundary(played: PiPlayed) -> None:
-    played.session.prompt("Go.").call("call_1", command="sleep 9")
-    played.line("PreToolUse", "call_1", tool_input={"command": "sleep 9"})
-    (played.repo / "late.txt").write_text("x\n")
-    played.session.prompt("Again.")
-    played.line("UserPromptSubmit", prompt="Again.")
-    trace = played.ingest()
-    assert trace["metadata"]["hook_post_tool_use"]["call_1"]["capture_status"] == "post_inferred"
-    assert patches(played.repo) == [("call_1", "added", "late.txt")]
+    check_killed_call(played)
 
 
 # Going on from a step

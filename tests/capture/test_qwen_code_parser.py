@@ -1,123 +1,31 @@
-"""Qwen Code's sessions: what a trace says of each kind of line; the recorded ones, whole, in pieces, and damaged."""
+"""Qwen Code's sessions: what a trace says of each kind of line, and of the recorded ones."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import shutil
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from opentraces_schema import TraceRecord
 
-from hookkit import paths
 from hookkit.agents.qwen_code import CONTRACT
-from hookkit.capture import ingest
-from hookkit.capture.ingest import ingest_abandoned, ingest_project
 from hookkit.capture.qwen_code.parser import QwenCodeParser, encoded
 from hookkit.capture.registry import get_parser
-from tests.trails.recorded import patches, repository
+from tests.trails.recorded import repository
 
-from .played_sessions import Played, check_one_trace_and_a_trail, write_sidecar
-from .recorded_sessions import by_turns, check_pieces, check_read_twice, check_record, damaged, put_odd_value, shuffled
-
-FIXTURES = Path(__file__).parents[1] / "agents" / "fixtures" / "qwen-code" / "0.24.4" / "transcripts"
-RECORDED = sorted(FIXTURES.glob("*/chats/*.jsonl"))
-SESSION = "f1716e7a-d89b-4669-8a36-8dcf377eca03"
-ROOT = "/home/dev/project"
-START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-USAGE = {
-    "promptTokenCount": 160, "candidatesTokenCount": 42, "thoughtsTokenCount": 3, "totalTokenCount": 202,
-    "cachedContentTokenCount": 40,
-}  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "hookkit"))
-    for name in ("QWEN_HOME", "QWEN_RUNTIME_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-def recorded(name: str) -> Path:
-    (found,) = (FIXTURES / name / "chats").glob("*.jsonl")
-    return found
-
-
-def record_of(path: Path) -> TraceRecord:
-    found = QwenCodeParser().parse(path).record
-    assert isinstance(found, TraceRecord)
-    return found
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def files_of(path: Path) -> list[Path]:
-    """A session's file and its subagents'."""
-    return [path, *QwenCodeParser().beside(path)]
-
-
-class Session:
-    """A session file, made line by line, one second apart."""
-
-    def __init__(self, cwd: str = ROOT, agent: str = "") -> None:
-        self.lines: list[Any] = []
-        self.cwd, self.agent = cwd, agent
-
-    def add(self, kind: str, **fields: Any) -> Session:
-        number = len(self.lines)
-        moment = (START + timedelta(seconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        common = {"uuid": f"{self.agent}{number}", "sessionId": SESSION, "timestamp": moment, "type": kind}
-        about = {"cwd": self.cwd, "version": "0.24.4", "gitBranch": "main"}
-        if self.agent:
-            about |= {"agentId": self.agent, "isSidechain": True}
-        self.lines.append({**common, **about, **fields})
-        return self
-
-    def prompt(self, text: str, **fields: Any) -> Session:
-        return self.add("user", message={"role": "user", "parts": [{"text": text}]}, provenance="real_user", **fields)
-
-    def answer(self, *parts: Any, usage: Any = USAGE, **fields: Any) -> Session:
-        about = {"model": "one", "usageMetadata": usage, **fields}
-        return self.add("assistant", message={"role": "model", "parts": list(parts)}, **about)
-
-    def say(self, text: str) -> Session:
-        return self.answer({"text": text})
-
-    def call(self, call_id: str, name: str = "run_shell_command", **given: Any) -> Session:
-        return self.answer(asks(call_id, name, **given))
-
-    def result(self, call_id: str, text: str = "ok", *, error: bool = False, **fields: Any) -> Session:
-        response = {"id": call_id, "name": "x", "response": {"error" if error else "output": text}}
-        told = {"callId": call_id, "status": "error" if error else "success", **fields}
-        return self.add("tool_result", message={"parts": [{"functionResponse": response}]}, toolCallResult=told)
-
-    def measured(self, name: str, prompt: str = f"{SESSION}########0", **fields: Any) -> Session:
-        event = {"event.name": f"qwen-code.{name}", "prompt_id": prompt, **fields}
-        return self.add("system", subtype="ui_telemetry", systemPayload={"uiEvent": event})
-
-    def write(self, folder: Path, name: str = SESSION) -> Path:
-        path = folder / "chats" / f"{name}.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
-        return path
-
-    def parse(self, folder: Path) -> TraceRecord:
-        return record_of(self.write(folder))
-
-
-def asks(call_id: str, name: str, **given: Any) -> dict[str, Any]:
-    return {"functionCall": {"id": call_id, "name": name, "args": given}}
+from .qwen_support import (
+    RECORDED,
+    ROOT,
+    SESSION,
+    USAGE,
+    Session,
+    asks,
+    files_of,
+    lines_of,
+    record_of,
+    recorded,
+)
 
 
 @pytest.fixture
@@ -419,190 +327,3 @@ def test_sessions_move_with_the_variables_that_move_them(monkeypatch: pytest.Mon
     monkeypatch.setenv("QWEN_RUNTIME_DIR", str(tmp_path / "runtime"))
     assert CONTRACT.transcripts(os.environ) == tmp_path / "runtime" / "projects"
     assert CONTRACT.config_home(os.environ) == tmp_path / "all"
-
-
-@pytest.mark.parametrize(
-    ("tool", "given", "writes", "background"),
-    [
-        ("write_file", {"file_path": "/x"}, ("/x",), False), ("edit", {"file_path": "/x"}, ("/x",), False),
-        ("notebook_edit", {"notebook_path": "/n"}, ("/n",), False), ("write_file", {}, None, False),
-        ("read_file", {"file_path": "/x"}, (), False), ("agent", {"run_in_background": True}, None, False),
-        ("run_shell_command", {"command": "make"}, None, False),
-        ("run_shell_command", {"command": "make", "is_background": True}, None, True),
-        ("run_shell_command", {"command": "make & true"}, None, True), ("monitor", {}, None, True),
-        ("tool_call", {"name": "notebook_edit", "arguments": {"notebook_path": "/n"}}, ("/n",), False),
-        ("tool_call", {"name": 5}, None, False), ("mcp__x__y", {}, None, False),
-    ],
-)  # fmt: skip
-def test_what_a_call_may_write(tool: str, given: dict[str, Any], writes: Any, background: bool) -> None:
-    assert CONTRACT.writes(tool, given) == writes
-    assert CONTRACT.background(tool, given) is background
-
-
-def test_a_command_may_bring_back_what_git_keeps() -> None:
-    assert CONTRACT.brings_back("run_shell_command", {"command": "git stash pop"})
-    assert not CONTRACT.brings_back("write_file", {"content": "git stash pop"})
-
-
-# In pieces, and damaged
-
-
-def growing(path: Path, folder: Path, chance: random.Random) -> Iterator[None]:
-    """A copy of a session that grows."""
-    meta = folder / "subagents" / path.stem
-    if QwenCodeParser().beside(path):
-        meta.mkdir(parents=True)
-        for about in (path.parents[1] / "subagents" / path.stem).glob("*.meta.json"):
-            shutil.copy(about, meta)
-    files = {folder / file.relative_to(path.parents[1]): file.read_bytes() for file in files_of(path)}
-    yield from by_turns(files, chance)
-
-
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parents[1].name)
-@given(seed=st.integers(0, 2**32))
-@settings(max_examples=4, deadline=None)
-def test_any_cuts_give_the_bytes_of_one_reading(
-    tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int
-) -> None:
-    folder = tmp_path_factory.mktemp("cuts")
-    states = growing(path, folder / "session", random.Random(seed))
-    check_pieces(states, folder / "session" / "chats" / path.name, folder, "qwen-code")
-    shutil.rmtree(folder)
-
-
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parents[1].name)
-def test_the_same_session_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    check_read_twice(path, "qwen-code", tmp_path, monkeypatch)
-
-
-def check(path: Path) -> None:
-    check_record(QwenCodeParser(), path)
-    QwenCodeParser().is_final(path)
-
-
-def read_odd_values(folder: Path, data: st.DataObject) -> None:
-    original = data.draw(st.sampled_from(RECORDED))
-    shutil.copytree(original.parents[1], folder / "session")
-    files = [file for file in (folder / "session").rglob("*.json*") if file.is_file()]
-    for _ in range(data.draw(st.integers(1, 4))):
-        file = data.draw(st.sampled_from(sorted(files)))
-        lines = [json.loads(file.read_text())] if file.suffix == ".json" else lines_of(file)
-        put_odd_value(data, lines)
-        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    check(folder / "session" / "chats" / original.name)
-    shutil.rmtree(folder)
-
-
-@given(data=st.data())
-@settings(max_examples=25, deadline=None)
-def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    read_odd_values(tmp_path_factory.mktemp("fuzz"), data)
-
-
-@pytest.mark.long
-@given(data=st.data())
-@settings(max_examples=400, deadline=None)
-def test_many_odd_values_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    read_odd_values(tmp_path_factory.mktemp("fuzz"), data)
-
-
-@given(data=st.data())
-@settings(max_examples=30, deadline=None)
-def test_damaged_bytes_and_shuffled_lines_raise_nothing(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    folder = tmp_path_factory.mktemp("fuzz")
-    original = data.draw(st.sampled_from(RECORDED))
-    (folder / original.name).write_bytes(shuffled(data, damaged(data, original.read_bytes())))
-    check(folder / original.name)
-    shutil.rmtree(folder)
-
-
-# With hook lines
-
-
-class QwenPlayed(Played):
-    agent, session_id, start = "qwen-code", SESSION, START
-
-    def __init__(self, repo: Path, home: Path) -> None:
-        super().__init__(repo, Session(str(repo)))
-        self.folder = home / ".qwen" / "projects" / encoded(repo)
-
-    def line(self, event: str, call: str | None = None, tool: str = "run_shell_command", **data: Any) -> None:
-        called = {"tool": tool, "tool_call_id": call, "tool_use_id": call} if call else {}
-        self.hook(event, **data, **called)
-
-    def write(self, call: str, name: str, text: str) -> None:
-        given = {"file_path": str(self.repo / name), "content": text}
-        self.session.call(call, "write_file", **given)
-        self.line("PreToolUse", call, "write_file", tool_input=given)
-        (self.repo / name).write_text(text)
-        self.line("PostToolUse", call, "write_file", tool_input=given, duration_ms=7, limitations=[])
-        self.session.result(call)
-
-    def write_session(self) -> None:
-        self.session.write(self.folder)
-
-    def write_hooks(self) -> None:
-        write_sidecar(paths.state() / "sidecars" / "qwen-code" / "hooks" / f"{SESSION}.jsonl", self.hooks)
-
-
-@pytest.fixture
-def played(tmp_path: Path, home: Path) -> QwenPlayed:
-    return QwenPlayed(repository(tmp_path / "repo"), home)
-
-
-def test_hook_lines_and_session_become_one_trace_and_a_trail(played: QwenPlayed) -> None:
-    trace = check_one_trace_and_a_trail(played)
-    assert trace["steps"][1]["tool_calls"][0]["duration_ms"] == 7
-
-
-def test_a_second_stop_of_the_same_turn_ends_it_again(played: QwenPlayed) -> None:
-    """A subagent in the background ends after the turn, and the model says more."""
-    played.session.prompt("Write.")
-    played.line("UserPromptSubmit", prompt="Write.")
-    played.write("call_1", "f1.txt", "1\n")
-    played.session.say("Waiting.")
-    played.line("Stop", git={})
-    played.session.prompt("<task-notification>").lines[-1].update(provenance="system", subtype="notification")
-    played.write("call_2", "f2.txt", "2\n")
-    played.session.say("After.")
-    played.line("Stop", git={})
-    trace = played.ingest()
-    assert patches(played.repo) == [("call_1", "added", "f1.txt"), ("call_2", "added", "f2.txt")]
-    assert len(trace["metadata"]["hook_stop"]) == 2
-    assert trace["metadata"]["capture"]["turns"] == 1
-
-
-def test_a_killed_call_is_closed_at_the_next_boundary(played: QwenPlayed) -> None:
-    played.session.prompt("Go.").call("call_1", command="sleep 9")
-    played.line("PreToolUse", "call_1", tool_input={"command": "sleep 9"})
-    (played.repo / "late.txt").write_text("x\n")
-    played.session.prompt("Again.")
-    played.line("UserPromptSubmit", prompt="Again.")
-    trace = played.ingest()
-    assert trace["metadata"]["hook_post_tool_use"]["call_1"]["capture_status"] == "post_inferred"
-    assert patches(played.repo) == [("call_1", "added", "late.txt")]
-
-
-def test_a_session_that_keeps_no_file_is_made_of_its_hook_lines(played: QwenPlayed, tmp_path: Path) -> None:
-    played.line("UserPromptSubmit", prompt="Write.")
-    played.write("call_1", "f1.txt", "1\n")
-    played.line("Stop", git={})
-    trace = played.ingest(keep=False)
-    assert trace["metadata"]["capture"]["source"] == "hook_lines"
-    assert patches(played.repo) == [("call_1", "added", "f1.txt")]
-    assert [each for each in ingest_project(repository(tmp_path / "other")) if each.agent == "qwen-code"] == []
-
-
-def test_a_session_whose_agent_was_killed_is_read_by_a_later_one(
-    played: QwenPlayed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing tells its end, nor that of a turn that ended in an error of the model."""
-    played.session.prompt("Write.")
-    played.write("call_1", "f1.txt", "1\n")
-    played.session.write(played.folder)
-    played.write_hooks()
-    assert list(ingest_abandoned(played.repo, agent="qwen-code")) == []
-    monkeypatch.setattr(ingest, "_ABANDONED", -60.0)
-    assert [each.status for each in ingest_abandoned(played.repo, agent="qwen-code")] == ["stored"]

@@ -296,37 +296,6 @@ def test_a_payload_that_was_cut_off_still_leaves_a_line(copilot: CopilotRig) -> 
     assert "payload_truncated" in line["data"]["limitations"]
 
 
-@pytest.mark.parametrize(
-    ("tool", "given", "paths"),
-    [
-        ("create", {"path": "a", "file_text": ""}, ("a",)),
-        ("Edit", {"path": "/x/a"}, ("/x/a",)),
-        ("Read", {"path": "a"}, ()),
-        ("view", {"path": "a"}, ()),
-        ("apply_patch", {"input": "*** Update File: a\n*** Move to: b\n"}, ("a", "b")),
-        ("Edit", {"input": "nothing"}, None),
-        ("Write", {}, None),
-        ("bash", {"command": "ls"}, None),
-        ("read_bash", {"shellId": "0"}, None),
-        ("no_such_tool", {}, None),
-    ],
-)
-def test_the_contract_knows_what_a_call_may_write_by_both_names(tool: str, given: Any, paths: Any) -> None:
-    assert CONTRACT.writes(tool, given) == paths
-
-
-@pytest.mark.parametrize(
-    ("given", "goes_on"),
-    [
-        ({"command": "x", "mode": "async"}, True), ({"command": "x", "detach": True}, True),
-        ({"command": "x &"}, True), ({"command": "x && y"}, False), ({"command": "x", "mode": "sync"}, False),
-    ],
-)  # fmt: skip
-def test_the_contract_knows_which_commands_go_on(given: dict[str, Any], goes_on: bool) -> None:
-    assert CONTRACT.background("bash", given) is CONTRACT.background("Bash", given) is goes_on
-    assert not CONTRACT.background("task", {"mode": "async"})
-
-
 def test_every_name_of_the_hooks_has_one_of_the_transcript() -> None:
     assert set(CONTRACT.tool_names) == set(HOOK_NAMES.values())
     assert all(HOOK_NAMES[own] == hook for hook, own in CONTRACT.tool_names.items())
