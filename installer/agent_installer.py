@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, Unpack
 
 from hookkit import paths
 from hookkit.agents.contract import AgentContract
@@ -15,17 +16,20 @@ from hookkit.installer import files, probes
 from hookkit.installer.envelope import Warn
 from hookkit.installer.record import InstallRecord
 from hookkit.installer.result import HookInstallResult, short
-from hookkit.installer.target import Target
+from hookkit.installer.target import Choices, Target
 from hookkit.installer.users import still_needed
 
 T = TypeVar("T", bound=Target)
 
 
 class AgentInstaller(ABC, Generic[T]):
-    """An installer that wires one agent through one file.
+    """An installer that wires one agent through one file. chosen: see ``installer.target.Choices``.
 
     ``install(trust=True)`` also makes the agent trust the hooks, where it can be told to; see installer.probes.
+    Every method raises HookInstallError, with nothing written, where the file cannot be edited safely.
     """
+
+    kind: type[T]
 
     installer_name: str
     title: str
@@ -33,10 +37,11 @@ class AgentInstaller(ABC, Generic[T]):
     unit: str
     target: T
 
-    def name_after(self, contract: AgentContract) -> None:
-        """Take the names that people see from the contract."""
+    def __init__(self, contract: AgentContract, **chosen: Unpack[Choices]) -> None:
+        refuse_platform(os.name)
         self.installer_name = contract.name
         self.title, self.subject, self.unit = contract.title, f"{contract.title} hooks", "events"
+        self.target = self.kind.resolve(contract, **chosen)
 
     @abstractmethod
     def install(self, *, trust: bool = False) -> HookInstallResult:

@@ -3,56 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Unpack
 
-from hookkit.agents.contract import AgentContract, Scope
+from hookkit.agents.contract import AgentContract
 from hookkit.errors import HookInstallError
 from hookkit.installer import files, probes, record, status
-from hookkit.installer.agent_installer import AgentInstaller, refuse_platform
+from hookkit.installer.agent_installer import AgentInstaller
 from hookkit.installer.drafts import doomed_scripts, script_actions
 from hookkit.installer.envelope import Warn, file_left
 from hookkit.installer.extension_target import ExtensionTarget
 from hookkit.installer.file_installer import Draft, FileInstaller, Step
 from hookkit.installer.record import InstallRecord, Result, text_hash
 from hookkit.installer.result import Action, HookInstallResult, Preview, Verb
+from hookkit.installer.target import Choices
 
 
 class ExtensionInstaller(AgentInstaller[ExtensionTarget], FileInstaller):
-    """Wires one agent through one file that it loads by itself.
+    """Wires one agent through one file that it loads by itself: settings_file is the extension.
 
-    The arguments are those of SettingsHookInstaller; settings_file: the extension itself.
     HookInstallError, with nothing written, where a file of somebody else is in its place.
     """
 
-    def __init__(
-        self,
-        contract: AgentContract,
-        *,
-        scope: Scope | None = "user",
-        project: Path | None = None,
-        settings_file: Path | None = None,
-        hooks_dir: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        interpreter: str | None = None,
-        source: Traversable | None = None,
-    ) -> None:
-        refuse_platform(os.name)
-        self.name_after(contract)
-        self._left: list[Path] = []
-        self.target = ExtensionTarget.resolve(
-            contract,
-            scope=scope,
-            project=project,
-            settings_file=settings_file,
-            hooks_dir=hooks_dir,
-            env=env,
-            interpreter=interpreter,
-            source=source,
-        )
+    kind = ExtensionTarget
+
+    def __init__(self, contract: AgentContract, **chosen: Unpack[Choices]) -> None:
+        super().__init__(contract, **chosen)
+        self._left: list[Path] = []  # the scripts that the last remove found changed by somebody
 
     @property
     def folder(self) -> Path:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
-from importlib.resources.abc import Traversable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from hookkit.agents.contract import AgentContract, Scope
 from hookkit.errors import HookInstallError
 from hookkit.installer import files, probes, record, status
 from hookkit.installer.agent_installer import AgentInstaller, refuse_platform
@@ -26,38 +23,9 @@ _Draft = TypeVar("_Draft", InstallDraft, RemoveDraft)
 
 
 class SettingsHookInstaller(AgentInstaller[SettingsTarget]):
-    """Wires one agent through one settings file.
+    """Wires one agent through one settings file."""
 
-    contract: which events, which file, which envelope. scope: whose settings. settings_file, hooks_dir: instead of the
-    agent's and hookkit's own places. env: the environment that the paths come from. interpreter: instead of the base
-    interpreter of this Python. source: the folder of the scripts, instead of the package's.
-    Every method raises HookInstallError, with nothing written, where the settings cannot be edited safely.
-    """
-
-    def __init__(
-        self,
-        contract: AgentContract,
-        *,
-        scope: Scope | None = "user",
-        project: Path | None = None,
-        settings_file: Path | None = None,
-        hooks_dir: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        interpreter: str | None = None,
-        source: Traversable | None = None,
-    ) -> None:
-        refuse_platform(os.name)
-        self.name_after(contract)
-        self.target = SettingsTarget.resolve(
-            contract,
-            scope=scope,
-            project=project,
-            settings_file=settings_file,
-            hooks_dir=hooks_dir,
-            env=env,
-            interpreter=interpreter,
-            source=source,
-        )
+    kind = SettingsTarget
 
     def is_present(self) -> bool:
         """Whether the settings hold hooks of ours, or did by our records."""

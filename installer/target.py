@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 from hookkit import paths
 from hookkit.agents.contract import AgentContract, Scope
@@ -35,6 +35,23 @@ class Elsewhere:
         """The shell command that runs hookkit there."""
         prefix = f"HOOKKIT_HOME={shlex.quote(self.variable)}" if self.variable else "env -u HOOKKIT_HOME"
         return f"{prefix} hookkit {arguments}"
+
+
+class Choices(TypedDict, total=False):
+    """What ``Target.resolve`` may be told, for those who pass it on.
+
+    scope: whose file. project: instead of the current folder. settings_file, hooks_dir: instead of the agent's and
+    hookkit's own places. env: the environment that the paths come from. interpreter: instead of the base interpreter of
+    this Python. source: the folder of the scripts, instead of the package's.
+    """
+
+    scope: Scope | None
+    project: Path | None
+    settings_file: Path | None
+    hooks_dir: Path | None
+    env: Mapping[str, str] | None
+    interpreter: str | None
+    source: Traversable | None
 
 
 @dataclass(frozen=True, slots=True)
