@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hookkit.agents.codex_cli import CONTRACT
 
@@ -20,6 +20,8 @@ class CodexRig(AgentRig):
 
     contract = CONTRACT
     own_session = SESSION
+    shell = "Bash"
+    ids: ClassVar[Payload] = {"tool_use_id": "call_1"}
     file = f".codex/sessions/2026/11/22/rollout-2026-11-22T09-00-00-{SESSION}.jsonl"
 
     def __init__(self, base: Path, project: Path | None = None) -> None:
@@ -44,6 +46,11 @@ class CodexRig(AgentRig):
             "model": "gpt-5.5",
             "permission_mode": "bypassPermissions",
         }
+
+    def writing(self, path: str, text: str) -> tuple[str, Payload, Payload]:
+        added = "".join(f"+{line}\n" for line in text.splitlines())
+        given = {"command": f"*** Begin Patch\n*** Add File: {path}\n{added}*** End Patch\n"}
+        return "apply_patch", given, {}
 
     def patched(self, *lines: str, **more: Any) -> Payload:
         """The line after a patch was applied."""

@@ -22,6 +22,7 @@ class CopilotRig(AgentRig):
 
     contract = CONTRACT
     own_session = SESSION
+    shell = "Bash"
     file = f".copilot/session-state/{SESSION}/events.jsonl"
 
     def variables(self) -> dict[str, str]:
@@ -51,13 +52,15 @@ class CopilotRig(AgentRig):
                 ids[name] = str(self.transcript)
         return {**sent, **ids}
 
+    def writing(self, path: str, text: str) -> tuple[str, Payload, Payload]:
+        return "Write", {"path": path, "file_text": text}, {}
+
     def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
-        """The line of one event of a call."""
         if event == "PostToolUse":
             more.setdefault("tool_result", {"result_type": "success", "text_result_for_llm": "ok"})
-        return self.fire(event, tool_name=name, tool_input=given, **more)
+        return super().tool(event, name, given, **more)
 
-    def shell(self, text: str) -> Payload:
+    def ran(self, text: str) -> Payload:
         """The line after a shell command with this result."""
         return self.tool(
             "PostToolUse", "Bash", {"command": "x"}, tool_result={"result_type": "success", "text_result_for_llm": text}

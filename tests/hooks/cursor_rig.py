@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from hookkit.agents.cursor import CONTRACT
 
@@ -22,6 +22,8 @@ class CursorRig(AgentRig):
 
     contract = CONTRACT
     own_session = SESSION
+    shell = "Shell"
+    ids: ClassVar[Payload] = {"tool_use_id": "call-1\nfc-1"}
     file = f".cursor/projects/project/agent-transcripts/{SESSION}/{SESSION}.jsonl"
 
     def __init__(self, base: Path, project: Path | None = None) -> None:
@@ -55,6 +57,5 @@ class CursorRig(AgentRig):
         sent = self.placed(path)
         return {**sent, "transcript_path": sent["transcript_path"] and str(self.transcript)}
 
-    def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
-        """The line of one event of a call."""
-        return self.fire(event, tool_name=name, tool_use_id="call-1\nfc-1", tool_input=given, **more)
+    def writing(self, path: str, text: str) -> tuple[str, Payload, Payload]:
+        return "Write", {"file_path": path, "content": text}, {}

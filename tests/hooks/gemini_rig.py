@@ -15,11 +15,19 @@ SESSION = "f1716e7a-d89b-4669-8a36-8dcf377eca03"
 NAME = f"session-2026-11-28T14-03-{SESSION[:8]}.jsonl"
 
 
+def answer(path: str, before: str, now: str, diff: str) -> dict[str, Any]:
+    """What an edit answers."""
+    shown = {"fileDiff": diff, "filePath": path, "originalContent": before, "newContent": now}
+    return {"llmContent": "done", "returnDisplay": shown}
+
+
 class GeminiRig(AgentRig):
     """In a project, with a session whose file does not exist yet."""
 
     contract = CONTRACT
     own_session = SESSION
+    shell = "run_shell_command"
+    names_session = "GEMINI_SESSION_ID"
     file = f".gemini/tmp/project/chats/{NAME}"
 
     @property
@@ -42,6 +50,8 @@ class GeminiRig(AgentRig):
             "timestamp": "2026-11-28T14:03:09.596Z",
         }
 
-    def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
-        """The line of one event of a call."""
-        return self.fire(event, tool_name=name, tool_input=given, **more)
+    def writing(self, path: str, text: str) -> tuple[str, Payload, Payload]:
+        added = text.splitlines(keepends=True)
+        head = f"Index: {path}\n===\n--- {path}\n+++ {path}\n@@ -0,0 +1,{len(added)} @@\n"
+        response = answer(path, "", text, head + "".join(f"+{line}" for line in added))
+        return "write_file", {"file_path": path, "content": text}, {"tool_response": response}

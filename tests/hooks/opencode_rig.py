@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from hookkit.agents.opencode import CONTRACT
 
@@ -21,6 +21,8 @@ class OpenCodeRig(AgentRig):
 
     contract = CONTRACT
     own_session = SESSION
+    shell = "bash"
+    ids: ClassVar[Payload] = {"tool_use_id": "call_1"}
     file = "none"
 
     def __init__(self, base: Path, project: Path | None = None) -> None:
@@ -47,6 +49,5 @@ class OpenCodeRig(AgentRig):
         sent = self.placed(path)
         return {**sent, "session_id": self.session}
 
-    def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
-        """The line of one event of a call."""
-        return self.fire(f"tool.execute.{event}", tool_name=name, tool_use_id="call_1", tool_input=given, **more)
+    def writing(self, path: str, text: str) -> tuple[str, Payload, Payload]:
+        return "write", {"filePath": path, "content": text}, {}

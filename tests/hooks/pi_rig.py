@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import ClassVar
 
 from hookkit.agents.pi import CONTRACT
 
@@ -20,6 +20,8 @@ class PiRig(AgentRig):
 
     contract = CONTRACT
     own_session = SESSION
+    shell = "bash"
+    ids: ClassVar[Payload] = {"tool_use_id": "call_1"}
     file = f".pi/agent/sessions/--project--/2026-11-28T13_{SESSION}.jsonl"
 
     @property
@@ -38,6 +40,5 @@ class PiRig(AgentRig):
             "cwd": str(self.project),
         }
 
-    def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
-        """The line of one event of a call."""
-        return self.fire(event, tool_name=name, tool_use_id="call_1", tool_input=given, **more)
+    def writing(self, path: str, text: str) -> tuple[str, Payload, Payload]:
+        return "write", {"path": path, "content": text}, {"is_error": False}

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 from hookkit.agents.qwen_code import CONTRACT
 
-from .agent_rig import AgentRig
-from .rig import INTERPRETER, ROOT, Payload
+from .gemini_rig import GeminiRig
+from .rig import ROOT, Payload
 
 FIXTURES = ROOT / "tests" / "agents" / "fixtures" / "qwen-code" / "0.24.4"
 RECORDED = sorted((FIXTURES / "payloads").glob("*.json"))
 SESSION = "f1716e7a-d89b-4669-8a36-8dcf377eca03"
 
 
-class QwenRig(AgentRig):
-    """In a project, with a session whose file does not exist yet."""
+class QwenRig(GeminiRig):
+    """Qwen Code began as a copy of Gemini CLI: its tools and its way to run a command are the same."""
 
     contract = CONTRACT
     own_session = SESSION
+    names_session = None
+    ids: ClassVar[Payload] = {"tool_use_id": "toolu_1795874753634_qlkcx67bw", "tool_call_id": "call_1"}
     file = f".qwen/projects/-project/chats/{SESSION}.jsonl"
-
-    @property
-    def command(self) -> str:
-        return f"{INTERPRETER} -I -S '{self.script}' >/dev/null 2>&1 || :"
 
     def variables(self) -> dict[str, str]:
         return {
@@ -52,8 +50,3 @@ class QwenRig(AgentRig):
         if sent.get("agent_transcript_path") == known:
             changed["agent_transcript_path"] = str(self.transcript)
         return {**sent, **changed}
-
-    def tool(self, event: str, name: str, given: Any, **more: Any) -> Payload:
-        """The line of one event of a call."""
-        ids = {"tool_use_id": "toolu_1795874753634_qlkcx67bw", "tool_call_id": "call_1"}
-        return self.fire(event, tool_name=name, tool_input=given, **{**ids, **more})

@@ -211,6 +211,25 @@ class Rig:
         found: str = line["data"]["trail"]["tree_id"]["hex"]
         return found
 
+    def trail(self) -> Payload:
+        """What a line says of the worktree as it is now, by git's word."""
+        head = {"algo": "sha1", "hex": git(self.project, "rev-parse", "HEAD")}
+        tree = {"algo": "sha1", "hex": expected_tree(self.project)}
+        return {"worktree_root": str(self.project.resolve()), "tree_id": tree, "git_head": head}
+
+    def files(self) -> set[Path]:
+        """Everything that is there, but for what git and Python leave."""
+        return {path for path in self.base.rglob("*") if not {".git", "__pycache__"} & set(path.parts)}
+
+    def send_odd(self, payload: Payload) -> None:
+        """Send what no agent sends: it leaves one valid line at most, and nothing that is not in its place."""
+        before = self.files()
+        self.send(json.dumps(payload).encode())
+        assert len(self.lines()) <= 1
+        for path in self.files() - before:
+            assert path.is_relative_to(self.project / ".opentraces") or path.is_relative_to(self.state), path
+            assert path.is_dir() or path.name in (".gitignore", f"{self.session}.jsonl", "worktrees"), path
+
     def sidecars(self) -> list[Path]:
         folders = [self.project / ".opentraces", self.state / "sidecars"]
         return [path for folder in folders for path in sorted(folder.rglob("*.jsonl"))]

@@ -57,9 +57,7 @@ def test_an_event_appends_one_line_of_its_shape_to_the_transcript(rig: Rig, even
     assert data.get("turn_id") == (None if event == "SessionStart" else "e602eabf-19f7-4a3e-9d4f-55d2a9a01c77")
     assert {name: data[name] for name in OWN[event]} == OWN[event]
     if event in WITH_TREE:
-        head = {"algo": "sha1", "hex": git(rig.project, "rev-parse", "HEAD")}
-        tree = {"algo": "sha1", "hex": expected_tree(rig.project)}
-        assert data["trail"] == {"worktree_root": str(rig.project.resolve()), "tree_id": tree, "git_head": head}
+        assert data["trail"] == rig.trail()
     else:
         assert "trail" not in data
     if "tool" in data:

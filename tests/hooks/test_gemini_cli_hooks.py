@@ -11,41 +11,23 @@ import pytest
 from hookkit.agents.gemini_cli import CONTRACT
 from hookkit.capture.calls import call_key
 
-from .gemini_rig import RECORDED, SESSION, GeminiRig
-from .rig import commit, expected_tree, fake_git, git, hook_module, make_repository, wait_for
+from .gemini_rig import RECORDED, SESSION, GeminiRig, answer
+from .rig import hook_module
 
 events = hook_module("hookkit_gemini_events")
 recorder = hook_module("hookkit_recorder")
-hunks = hook_module("hookkit_hunks")
 FAILED = ("cancelled", "error", "exit", "signal")  # in the name of a recorded payload
 OPENED, CLOSED = "<untrusted_context>\nOutput: ", "\n</untrusted_context>"
 
 
-def repository(tmp_path: Path) -> GeminiRig:
-    """That holds a.txt."""
-    project = make_repository(tmp_path / "project")
-    (project / "a.txt").write_text("one\ntwo\nthree\n")
-    commit(project)
-    return GeminiRig(tmp_path, project)
-
-
 @pytest.fixture
-def gemini(tmp_path: Path) -> GeminiRig:
-    return repository(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> GeminiRig:
-    """One session for all recorded payloads."""
-    return repository(tmp_path_factory.mktemp("shared"))
+def gemini(tmp_path: Path, project: Path) -> GeminiRig:
+    """In a repository that holds a.txt."""
+    return GeminiRig(tmp_path, project)
 
 
 def after(name: str, given: dict[str, Any], **response: Any) -> dict[str, Any]:
     return {"tool_name": name, "tool_input": given, "cwd": "/", "tool_response": response}
-
-
-def test_contract_and_script_name_the_same_events() -> None:
-    assert {event.name: event.role for event in CONTRACT.events} == events.ROLES
 
 
 def test_a_payload_of_every_event_is_recorded() -> None:
@@ -53,22 +35,20 @@ def test_a_payload_of_every_event_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_recorded_payload_leaves_one_valid_line(shared: GeminiRig, path: Path) -> None:
-    sent, before = shared.recorded(path), shared.lines()
-    shared.send(json.dumps(sent).encode())
-    (line,) = shared.lines()[len(before) :]
+def test_a_recorded_payload_leaves_one_valid_line(gemini: GeminiRig, path: Path) -> None:
+    sent = gemini.recorded(path)
+    gemini.send(json.dumps(sent).encode())
+    (line,) = gemini.lines()
     data, failed = line["data"], path.stem.endswith(FAILED)
-    assert [found.stem for found in shared.sidecars()] == [SESSION]
-    assert not shared.transcript.exists()
+    assert [found.stem for found in gemini.sidecars()] == [SESSION]
+    assert not gemini.transcript.exists()
     assert line["event"] == ("PostToolUseFailure" if failed else recorder.EVENTS[events.ROLES[sent["hook_event_name"]]])
     assert (data["session_id"], data["agent"], data["sent_at"]) == (SESSION, "gemini-cli", sent["timestamp"])
     assert data.get("agent_event", line["event"]) == sent["hook_event_name"]
     if line["event"] == "SessionEnd":
         assert "trail" not in data
     else:
-        head = {"algo": "sha1", "hex": git(shared.project, "rev-parse", "HEAD")}
-        tree = {"algo": "sha1", "hex": expected_tree(shared.project)}
-        assert data["trail"] == {"worktree_root": str(shared.project.resolve()), "tree_id": tree, "git_head": head}
+        assert data["trail"] == gemini.trail()
     if "tool_name" in sent:
         assert (data["tool"], data["call_key"]) == (sent["tool_name"], call_key(sent["tool_name"], sent["tool_input"]))
         assert "tool_call_id" not in data
@@ -79,41 +59,6 @@ def test_a_recorded_payload_leaves_one_valid_line(shared: GeminiRig, path: Path)
     group = "Process Group PGID: "
     text = str(sent.get("tool_response", {}).get("llmContent"))
     assert data.get("result_id") == (text.partition(group)[2].partition("\n")[0] or None)
-
-
-def test_the_file_of_a_session_and_the_worktree_stay_as_they_are(gemini: GeminiRig) -> None:
-    """Gemini lists its folders to the model, those too that git ignores."""
-    kept, before = gemini.begin(), sorted(gemini.project.iterdir())
-    gemini.fire("SessionStart", source="startup")
-    gemini.tool("BeforeTool", "run_shell_command", {"command": "true"})
-    assert (gemini.transcript.read_bytes(), sorted(gemini.project.iterdir())) == (kept, before)
-
-
-def answer(path: str, before: str, now: str, diff: str) -> dict[str, Any]:
-    shown = {"fileDiff": diff, "filePath": path, "originalContent": before, "newContent": now}
-    return {"llmContent": "done", "returnDisplay": shown}
-
-
-@pytest.mark.parametrize("named", ["new.txt", "{project}/new.txt"])
-def test_a_written_file_is_told_line_by_line(gemini: GeminiRig, named: str) -> None:
-    path, given = gemini.project / "new.txt", {"file_path": named.format(project=gemini.project), "content": "a\nb\n"}
-    path.write_text("a\nb\n")
-    response = answer(
-        str(path), "", "a\nb\n", "Index: new.txt\n===\n--- new.txt\n+++ new.txt\n@@ -0,0 +1,2 @@\n+a\n+b\n"
-    )
-    data = gemini.tool("AfterTool", "write_file", given, tool_response=response)["data"]
-    assert (data["file_path"], data["start_line"], data["end_line"]) == (str(path), 1, 2)
-    assert (data["confidence"], data["capture_status"], data["limitations"]) == ("high", "captured", [])
-    assert data["content_hash"] == hunks.digest(["a", "b"])
-    assert CONTRACT.writes("write_file", given) == (given["file_path"],)
-
-
-def test_a_file_that_is_not_what_was_written_is_said_to_be_so(gemini: GeminiRig) -> None:
-    path = gemini.project / "new.txt"
-    path.write_text("formatted\n")
-    response = answer(str(path), "", "a\n", "@@ -0,0 +1 @@\n+a\n")
-    data = gemini.tool("AfterTool", "write_file", {"file_path": str(path)}, tool_response=response)["data"]
-    assert (data["confidence"], data["limitations"]) == ("low", ["hook_payload_state_mismatch"])
 
 
 def lines(name: str, given: dict[str, Any], **response: Any) -> Any:
@@ -188,38 +133,6 @@ def test_other_events_leave_nothing(event: str) -> None:
     assert events.role(event, {}) is None
 
 
-def test_outside_of_a_repository_the_line_says_so(tmp_path: Path) -> None:
-    rig = GeminiRig(tmp_path)
-    line = rig.tool("BeforeTool", "run_shell_command", {"command": "true"})
-    assert "trail" not in line["data"]
-    assert line["data"]["limitations"] == ["no_worktree"]
-    assert rig.sidecars()[0].is_relative_to(rig.state)
-
-
-@pytest.mark.parametrize("how", ["missing", "failing"])
-def test_without_git_the_line_says_so(gemini: GeminiRig, tmp_path: Path, how: str) -> None:
-    path = fake_git(tmp_path / "bin", "exit 1") if how == "failing" else str(tmp_path / "nothing")
-    line = gemini.tool("BeforeTool", "run_shell_command", {"command": "true"}, env={"PATH": path})
-    assert "trail" not in line["data"]
-    assert line["data"]["limitations"]
-
-
-def test_the_end_of_a_turn_starts_an_ingest_of_its_file(gemini: GeminiRig) -> None:
-    report = gemini.record_ingest()
-    gemini.fire("AfterAgent", stop_hook_active=False)
-    found = wait_for(lambda: report.exists() and json.loads(report.read_text()))
-    assert found["arguments"] == [
-        "_ingest-session", str(gemini.transcript), "--agent", "gemini-cli", "--project", str(gemini.project),
-    ]  # fmt: skip
-
-
-def test_a_session_that_keeps_no_file_is_ingested_by_its_id(gemini: GeminiRig) -> None:
-    report = gemini.record_ingest()
-    gemini.fire("SessionEnd", transcript_path="", reason="exit")
-    found = wait_for(lambda: report.exists() and json.loads(report.read_text()))
-    assert found["arguments"][:3] == ["_ingest-session", "--session", SESSION]
-
-
 @pytest.mark.parametrize(
     "path",
     ["/etc/passwd", "", 5, None, f"chats/session-1-{SESSION[:8]}.jsonl", f"/x/chats/../chats/s-{SESSION[:8]}.jsonl",
@@ -234,32 +147,10 @@ def test_only_a_file_of_this_session_is_passed_on(path: Any) -> None:
     assert events.transcript({"transcript_path": own}, "my_own-id") == own
 
 
-@pytest.mark.parametrize("how", ["switch", "marker"])
-def test_consent_is_asked_first(gemini: GeminiRig, how: str) -> None:
-    if how == "marker":
-        (gemini.project / ".opentraces").mkdir()
-        (gemini.project / ".opentraces" / "excluded").touch()
-    environment = {"HOOKKIT_DISABLE": "1"} if how == "switch" else {}
-    gemini.send(json.dumps(gemini.payload("SessionStart", source="startup")).encode(), **environment)
-    assert not gemini.lines()
-
-
 def test_a_script_that_is_not_there_says_nothing_and_denies_nothing(gemini: GeminiRig) -> None:
     """An exit code from 2 on with a word on stderr would end the whole run."""
     (gemini.hooks / CONTRACT.hook_entry).unlink()
     gemini.send(json.dumps(gemini.payload("BeforeAgent", prompt="x")).encode())
-
-
-def files(rig: GeminiRig) -> set[Path]:
-    return {path for path in rig.base.rglob("*") if not {".git", "__pycache__"} & set(path.parts)}
-
-
-@pytest.mark.parametrize("raw", [b"", b"\x00\xff{", b"[1]", b'{"a":' * 50_000, b"{}"], ids=repr)
-def test_what_names_no_session_leaves_nothing(shared: GeminiRig, raw: bytes) -> None:
-    before, known = files(shared), shared.lines()
-    process = shared.start(GEMINI_SESSION_ID=None)
-    assert shared.finish(process, raw) == (0, b"", b"")
-    assert (files(shared), shared.lines()) == (before, known)
 
 
 @pytest.mark.parametrize(
@@ -274,12 +165,7 @@ def test_what_names_no_session_leaves_nothing(shared: GeminiRig, raw: bytes) -> 
 )  # fmt: skip
 def test_odd_values_leave_valid_lines_in_their_place_or_none(gemini: GeminiRig, odd: dict[str, Any]) -> None:
     sent = gemini.payload("AfterTool", tool_name="write_file", tool_input={"file_path": "a.txt"})
-    before = files(gemini)
-    gemini.send(json.dumps({**sent, **odd}).encode())
-    assert len(gemini.lines()) <= 1
-    for path in files(gemini) - before:
-        assert path.is_relative_to(gemini.project / ".opentraces") or path.is_relative_to(gemini.state), path
-        assert path.is_dir() or path.name in (".gitignore", f"{SESSION}.jsonl", "worktrees"), path
+    gemini.send_odd({**sent, **odd})
 
 
 @pytest.mark.parametrize("event", events.ROLES)
@@ -297,11 +183,3 @@ def test_odd_values_in_any_field_raise_nothing(event: str, odd: Any) -> None:
         assert isinstance(events.data(events.role(event, payload), payload, False), dict)
         assert events.transcript(payload, SESSION) is None
         assert all(path.startswith("/") for path in events.call_folders(payload))
-
-
-def test_a_payload_that_was_cut_off_still_leaves_a_line(gemini: GeminiRig) -> None:
-    raw = json.dumps(gemini.payload("BeforeTool", tool_name="replace", tool_input={"file_path": "x"}))
-    gemini.send(raw[:-5].encode())
-    (line,) = gemini.lines()
-    assert (line["event"], line["data"]["tool"]) == ("PreToolUse", "replace")
-    assert "payload_truncated" in line["data"]["limitations"]
