@@ -4,23 +4,11 @@ import os
 
 import hookkit_payload
 from hookkit_payload import absolute_path, plain_path
+from hookkit_recorder import EVENTS
 
 AGENT = "claude-code"
 LINES = "transcript"  # it keeps the lines of others, also on resumption
-ROLES = {
-    "SessionStart": "session_start",
-    "UserPromptSubmit": "prompt",
-    "PreToolUse": "tool_pre",
-    "PostToolUse": "tool_post",
-    "PostToolUseFailure": "tool_failure",
-    "SubagentStart": "subagent_start",
-    "SubagentStop": "subagent_stop",
-    "PreCompact": "compact_pre",
-    "PostCompact": "compact_post",
-    "Stop": "turn_end",
-    "StopFailure": "turn_failure",
-    "SessionEnd": "session_end",
-}
+ROLES = {event: role for role, event in EVENTS.items()}
 # What goes into the line: role -> payload field: (name in the line, kind of value).
 _ANY = {"prompt_id": ("turn_id", "id"), **hookkit_payload.ANY}
 _FIELDS = {

@@ -4,23 +4,11 @@ import os
 
 import hookkit_payload
 from hookkit_payload import absolute_path, plain_path
+from hookkit_recorder import EVENTS
 
 AGENT = "qwen-code"
 LINES = "state"  # what lies in the worktree is listed to the model, also where git ignores it
-ROLES = {
-    "SessionStart": "session_start",
-    "UserPromptSubmit": "prompt",
-    "PreToolUse": "tool_pre",
-    "PostToolUse": "tool_post",
-    "PostToolUseFailure": "tool_failure",
-    "SubagentStart": "subagent_start",
-    "SubagentStop": "subagent_stop",
-    "PreCompact": "compact_pre",
-    "PostCompact": "compact_post",
-    "Stop": "turn_end",
-    "StopFailure": "turn_failure",
-    "SessionEnd": "session_end",
-}
+ROLES = {event: role for role, event in EVENTS.items()}  # Qwen has taken over Claude Code's names
 _ANY = {"prompt_id": ("turn_id", "id"), **hookkit_payload.ANY}
 _FIELDS = {
     **hookkit_payload.FIELDS,

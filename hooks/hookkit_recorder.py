@@ -32,7 +32,7 @@ STDIN_LIMIT = 64 << 20  # bytes kept of a payload
 WITH_TREE = {"session_start", "prompt", "tool_pre", "tool_post", "tool_failure", "turn_end", "turn_failure"}
 INGEST_AFTER = {"turn_end", "turn_failure", "session_end"}
 INSIDE = {"tool_pre", "tool_post", "tool_failure", "subagent_start", "subagent_stop"}  # what a subagent's events can be
-# Role -> the event of a hook line, whatever the agent calls it.
+# Role -> the event of a hook line, whatever the agent calls it: the names are Claude Code's.
 EVENTS = {
     "session_start": "SessionStart",
     "prompt": "UserPromptSubmit",
