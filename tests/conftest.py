@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=400, deadline=None)
+settings.load_profile("quick")
 
 _SEEN_BY_OTHERS = (
     "GIT_", "XDG_", "HOOKKIT_HOME", "HOOKKIT_DISABLE", "CLAUDE", "COPILOT", "CURSOR", "GEMINI", "QWEN", "AI_AGENT",

@@ -29,7 +29,7 @@ def copied(path: Path, to: Path) -> tuple[Path, list[Path]]:
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_any_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int
 ) -> None:
@@ -82,7 +82,6 @@ def mutate_and_read(folder: Path, path: Path, seed: int, instead: Any) -> None:
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
 @given(seed=st.integers(0, 2**32), instead=_VALUES)
-@settings(max_examples=10, deadline=None)
 def test_no_mutation_of_a_recorded_session_raises(
     tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int, instead: Any
 ) -> None:
@@ -92,6 +91,6 @@ def test_no_mutation_of_a_recorded_session_raises(
 @pytest.mark.long
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.parent.name)
 @given(seed=st.integers(0, 2**32), instead=_VALUES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_mutation_raises_many(tmp_path_factory: pytest.TempPathFactory, path: Path, seed: int, instead: Any) -> None:
     mutate_and_read(tmp_path_factory.mktemp("mutated"), path, seed, instead)

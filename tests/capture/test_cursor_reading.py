@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hookkit.capture.cursor.fold import CursorFold
@@ -21,7 +21,6 @@ from .recorded_sessions import check_pieces, in_leaps
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
 def test_any_cuts_give_the_bytes_of_one_reading(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     tmp_path = tmp_path_factory.mktemp("cuts")
     shutil.copytree(DOCUMENTED / "tour", tmp_path / "agent-transcripts")
@@ -47,7 +46,6 @@ STRANGE = st.sampled_from(
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
 def test_no_mutation_of_a_documented_line_raises(data: st.DataObject) -> None:
     lines = [json.loads(line) for line in TOUR.read_text().splitlines()]
     fold = CursorFold(SESSION)

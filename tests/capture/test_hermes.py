@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentraces_schema import TraceRecord
 
@@ -259,7 +259,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(["conversations", "id", "usage", "metadata", "reward", "source_row"]), JSON))
 def test_no_row_is_too_odd_to_be_read_or_refused(given_row: Row) -> None:
     given_row.setdefault("conversations", [said("human", "x"), said("gpt", "y")])

@@ -40,7 +40,7 @@ def source(name: str, to: Path) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("name", SOURCES)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_cuts_give_the_bytes_of_one_reading(tmp_path_factory: pytest.TempPathFactory, name: str, seed: int) -> None:
     tmp_path = tmp_path_factory.mktemp("cuts")
     transcript, project = source(name, tmp_path)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hookkit.capture import jsonl
@@ -108,7 +108,6 @@ def test_lone_surrogates_become_text_that_can_be_stored(file: Path) -> None:
 
 
 @given(st.lists(st.one_of(st.binary(max_size=30), st.just(b'{"n":1}')), max_size=8), st.integers(-3, 300))
-@settings(max_examples=150)
 def test_any_bytes_are_read_without_an_error(
     tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], at: int
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hookkit.capture.opencode.parser import OpenCodeParser
@@ -189,7 +189,6 @@ _VALUES: Any = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_whatever_the_rows_hold_there_is_no_exception(data: Any) -> None:
     session, rows = recorded(data.draw(st.sampled_from(RECORDED)))

@@ -46,7 +46,7 @@ def read_in_pieces(folder: Path, recorded: Recorded, path: Path, seed: int) -> N
 
 @of_every_session
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_any_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, path: Path, seed: int
 ) -> None:
@@ -56,7 +56,6 @@ def test_any_cuts_give_the_bytes_of_one_reading(
 @pytest.mark.long
 @of_every_session
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
 def test_many_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, path: Path, seed: int
 ) -> None:
@@ -79,7 +78,6 @@ def read_odd_values(folder: Path, recorded: Recorded, data: st.DataObject) -> No
 
 @of_every_agent
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
 def test_odd_values_anywhere_raise_nothing(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, data: st.DataObject
 ) -> None:
@@ -89,7 +87,7 @@ def test_odd_values_anywhere_raise_nothing(
 @pytest.mark.long
 @of_every_agent
 @given(data=st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_many_odd_values_raise_nothing(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, data: st.DataObject
 ) -> None:
@@ -98,7 +96,6 @@ def test_many_odd_values_raise_nothing(
 
 @of_every_agent
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
 def test_damaged_bytes_and_shuffled_lines_raise_nothing(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, data: st.DataObject
 ) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentraces_schema import TraceRecord
 from opentraces_schema.models import Agent, Step
@@ -31,7 +31,6 @@ def test_step_is_what_the_schema_package_gives_for_an_empty_step() -> None:
 
 
 @given(content=TEXT | st.just(HOSTILE), error=TEXT | st.just(HOSTILE), call=TEXT, given=st.dictionaries(TEXT, TEXT))
-@settings(max_examples=100)
 def test_a_step_finds_its_place_whatever_it_says(content: str, error: str, call: str, given: dict[str, str]) -> None:
     step = record.new_step("agent", "2026-01-01T00:00:00Z")
     step["content"] = step["reasoning_content"] = step["model"] = content
@@ -52,7 +51,6 @@ def test_a_step_finds_its_place_whatever_it_says(content: str, error: str, call:
     ),
     pieces=st.dictionaries(TEXT, TEXT),
 )
-@settings(max_examples=60)
 def test_the_hash_is_the_one_the_schema_package_computes(metadata: dict[str, Any], pieces: dict[str, str]) -> None:
     found = record.Record(
         record.new_head("t", "s", "a"),

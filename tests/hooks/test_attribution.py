@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from .rig import VALIDATOR, Payload, Rig, hook_module
@@ -286,7 +286,6 @@ JSON = st.recursive(
 FIELD = st.sampled_from(["newStart", "newLines", "lines", "oldStart"])
 
 
-@settings(max_examples=60, deadline=None)
 @given(hunk=JSON, field=FIELD, value=JSON, line=JSON, response=JSON)
 def test_hunks_of_a_wrong_shape_are_not_believed(
     tmp_path_factory: pytest.TempPathFactory, hunk: Any, field: str, value: Any, line: Any, response: Any
@@ -328,7 +327,6 @@ LINE = st.text(alphabet="ab\t €", max_size=4)
 TEXT = st.lists(LINE, min_size=1, max_size=14)
 
 
-@settings(max_examples=200, deadline=None)
 @given(before=TEXT, after=TEXT, context=st.integers(0, 4))
 def test_the_ranges_are_exactly_the_added_lines_of_the_new_file(
     tmp_path_factory: pytest.TempPathFactory, before: list[str], after: list[str], context: int
@@ -365,7 +363,6 @@ def test_the_ranges_are_exactly_the_added_lines_of_the_new_file(
         assert data["limitations"] == ["lines_deleted_only"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(before=TEXT, after=TEXT)
 def test_a_notebooks_range_turns_the_old_text_into_the_new(before: list[str], after: list[str]) -> None:
     found = hunks.ranges({"original_file": "\n".join(before) + "\n", "updated_file": "\n".join(after) + "\n"})

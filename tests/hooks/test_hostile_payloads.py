@@ -286,7 +286,7 @@ def bent_payloads(draw: st.DrawFn) -> tuple[str, Payload]:
     return event, changes
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bent=bent_payloads())
 def test_any_value_of_any_field_may_be_anything(rig: Rig, bent: tuple[str, Payload]) -> None:
     event, changes = bent
@@ -304,7 +304,6 @@ def test_any_value_of_any_field_may_be_anything(rig: Rig, bent: tuple[str, Paylo
 SENT = st.text(max_size=9).filter(lambda name: name not in line_module.OURS)  # those have their shape
 
 
-@settings(max_examples=200, deadline=None)
 @given(data=st.dictionaries(SENT, VALUE, max_size=6), big=st.integers(0, 9_000))
 def test_a_line_is_one_line_of_small_valid_json_whatever_it_is_about(data: Payload, big: int) -> None:
     data = {**data, "session_id": "s", "agent": "a", "tool_input": {"x": "é" * big, "y": list(range(big))}}
@@ -317,7 +316,6 @@ def test_a_line_is_one_line_of_small_valid_json_whatever_it_is_about(data: Paylo
     assert line["data"]["session_id"] == "s"
 
 
-@settings(max_examples=200, deadline=None)
 @given(value=VALUE)
 def test_what_fits_into_a_line_comes_out_of_it_unchanged(value: Any) -> None:
     clean = json.loads(json.dumps(value), parse_constant=lambda name: None)
@@ -334,7 +332,6 @@ def test_the_longest_path_there_can_be_still_gives_a_line_that_fits(name: str) -
     assert json.loads(raw)["data"]["limitations"] == ["line_truncated"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(value=st.text() | VALUE, encoding=st.sampled_from(ENCODINGS))
 def test_json_is_read_as_the_json_package_reads_it(value: Any, encoding: str) -> None:
     document = {"a": value}
@@ -343,7 +340,6 @@ def test_json_is_read_as_the_json_package_reads_it(value: Any, encoding: str) ->
     assert json_module.loads(json_module.decode(text.encode(encoding))) == expected
 
 
-@settings(max_examples=150, deadline=None)
 @given(text=st.text(alphabet='{}[]",:0123456789.eE+-truefalsnN \n\\u', max_size=25))
 def test_what_the_json_package_refuses_is_refused(text: str) -> None:
     def outcome(loads: Any) -> Any:
