@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,24 @@ from .test_emit_overlap import schema_errors
 
 
 class LiveSession(Session):
-    """With the times that git has, too."""
+    """Its clock is also git's. Reflogs count whole seconds: every moment is in one of its own."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(root)
+        self.clock = datetime.now(UTC).replace(microsecond=0)
+        self.monkeypatch = monkeypatch
 
     def now(self) -> str:
-        self.clock = max(datetime.now(UTC), self.clock + timedelta(microseconds=1))
-        return self.clock.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        moment = super().now()
+        self.monkeypatch.setenv("GIT_AUTHOR_DATE", moment)
+        self.monkeypatch.setenv("GIT_COMMITTER_DATE", moment)
+        return moment
+
+    def commit(self, message: str = "work", *options: str, root: Path | None = None) -> str:
+        self.now()
+        git(root or self.root, "add", "-A")
+        git(root or self.root, "commit", "-q", "-m", message, *options)
+        return git(root or self.root, "rev-parse", "HEAD")
 
 
 @pytest.fixture
@@ -33,23 +45,14 @@ def repo(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def session(repo: Path) -> Session:
-    made = LiveSession(repo)
-    made.clock = datetime.now(UTC)
-    return made
+def session(repo: Path, monkeypatch: pytest.MonkeyPatch) -> LiveSession:
+    return LiveSession(repo, monkeypatch)
 
 
 def worktree(repo: Path) -> Worktree:
     found = find(repo)
     assert found is not None
     return found
-
-
-def commit(repo: Path, message: str = "work", *options: str) -> str:
-    time.sleep(1.1)  # reflogs count whole seconds
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "-m", message, *options)
-    return git(repo, "rev-parse", "HEAD")
 
 
 def anchored(repo: Path) -> list[tuple[str, str, str, int, int]]:
@@ -78,9 +81,9 @@ def one_call(session: Session) -> None:
     session.emit()
 
 
-def test_commit_is_anchored_to_the_call_that_wrote_its_lines(session: Session, repo: Path) -> None:
+def test_commit_is_anchored_to_the_call_that_wrote_its_lines(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    sha = commit(repo)
+    sha = session.commit()
     (event,) = anchors.update(worktree(repo))
     assert anchored(repo) == [(sha, "toolu_1", "new.txt", 1, 2)]
     (patch,) = events(repo, "trace_patch_created")
@@ -100,9 +103,9 @@ def test_commit_is_anchored_to_the_call_that_wrote_its_lines(session: Session, r
     assert schema_errors(events(repo)) == []
 
 
-def test_looking_again_adds_nothing(session: Session, repo: Path) -> None:
+def test_looking_again_adds_nothing(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    commit(repo)
+    session.commit()
     anchors.update(worktree(repo))
     head = git(repo, "rev-parse", REF)
     assert anchors.update(worktree(repo)) == []
@@ -111,14 +114,14 @@ def test_looking_again_adds_nothing(session: Session, repo: Path) -> None:
     assert git(repo, "rev-parse", REF) == head
 
 
-def test_commit_of_a_turn_that_was_not_yet_in_the_log_is_looked_at_again(session: Session, repo: Path) -> None:
+def test_commit_of_a_turn_that_was_not_yet_in_the_log_is_looked_at_again(session: LiveSession, repo: Path) -> None:
     session.prompt()
     session.stop()
     session.emit()
     session.prompt()
     with session.call("toolu_1"):
         write(repo / "new.txt", "written by the call that commits\n")
-        sha = commit(repo, "by the agent")
+        sha = session.commit("by the agent")
     assert anchors.update(worktree(repo)) == [], "the hook of the commit runs before the turn has ended"
     session.stop()
     session.emit()
@@ -126,21 +129,21 @@ def test_commit_of_a_turn_that_was_not_yet_in_the_log_is_looked_at_again(session
     assert anchored(repo) == [(sha, "toolu_1", "new.txt", 1, 1)]
 
 
-def test_commit_without_a_recorded_call_has_no_anchor(session: Session, repo: Path) -> None:
+def test_commit_without_a_recorded_call_has_no_anchor(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    commit(repo)
+    session.commit()
     write(repo / "by-hand.txt", "a person wrote this\n")
-    commit(repo, "by hand")
+    session.commit("by hand")
     anchors.update(worktree(repo))
     assert [path for _, _, path, _, _ in anchored(repo)] == ["new.txt"]
 
 
-def test_amended_commit_supersedes_the_anchors_of_the_one_before(session: Session, repo: Path) -> None:
+def test_amended_commit_supersedes_the_anchors_of_the_one_before(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    old = commit(repo)
+    old = session.commit()
     anchors.update(worktree(repo))
     write(repo / "by-hand.txt", "x\n")
-    new = commit(repo, "amended", "--amend")
+    new = session.commit("amended", "--amend")
     anchors.update(worktree(repo))
     first, second = (event.payload["git_anchor_id"] for event in events(repo, "git_anchor_created"))
     (gone,) = events(repo, "git_anchor_superseded")
@@ -149,14 +152,14 @@ def test_amended_commit_supersedes_the_anchors_of_the_one_before(session: Sessio
     assert anchors.update(worktree(repo)) == []
 
 
-def test_rebased_commits_supersede_by_what_git_told_and_by_reflogs(session: Session, repo: Path) -> None:
+def test_rebased_commits_supersede_by_what_git_told_and_by_reflogs(session: LiveSession, repo: Path) -> None:
     base = git(repo, "rev-parse", "HEAD")
     one_call(session)
-    old = commit(repo)
+    old = session.commit()
     anchors.update(worktree(repo))
     git(repo, "checkout", "-q", "-b", "side", base)
     write(repo / "side.txt", "x\n")
-    commit(repo, "side")
+    session.commit("side")
     git(repo, "checkout", "-q", "main")
     git(repo, "rebase", "-q", "side")
     new = git(repo, "rev-parse", "HEAD")
@@ -172,9 +175,9 @@ def test_rebased_commits_supersede_by_what_git_told_and_by_reflogs(session: Sess
     assert anchors.update(worktree(repo)) == [], "the same fact, told twice"
 
 
-def test_hook_file_with_anything_in_it_does_no_harm(session: Session, repo: Path) -> None:
+def test_hook_file_with_anything_in_it_does_no_harm(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    sha = commit(repo)
+    sha = session.commit()
     (repo / ".git" / "hookkit" / "rewritten").write_bytes(
         b"\xff\n\nx\n-all --all\n" + b"1" * 40 + b" " + b"2" * 40 + b"\n"
     )
@@ -183,14 +186,14 @@ def test_hook_file_with_anything_in_it_does_no_harm(session: Session, repo: Path
     assert events(repo, "git_anchor_superseded") == []
 
 
-def test_damaged_notes_are_made_again(session: Session, repo: Path) -> None:
+def test_damaged_notes_are_made_again(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    commit(repo)
+    session.commit()
     anchors.update(worktree(repo))
     (repo / ".git" / "hookkit" / "anchors.sqlite").write_bytes(b"not a database" * 100)
     assert anchors.update(worktree(repo)) == []
     write(repo / "new.txt", "written by the call\nand changed by hand\n")
-    commit(repo, "second")
+    session.commit("second")
     anchors.update(worktree(repo))
     assert len(anchored(repo)) == 1
 
@@ -200,9 +203,9 @@ def test_repository_that_nothing_was_recorded_in_is_left_alone(repo: Path) -> No
     assert not (repo / ".git" / "hookkit").exists()
 
 
-def test_log_that_was_deleted_gets_its_anchors_again(session: Session, repo: Path) -> None:
+def test_log_that_was_deleted_gets_its_anchors_again(session: LiveSession, repo: Path) -> None:
     one_call(session)
-    commit(repo)
+    session.commit()
     anchors.update(worktree(repo))
     before = anchored(repo)
     git(repo, "update-ref", "-d", REF)
@@ -211,7 +214,7 @@ def test_log_that_was_deleted_gets_its_anchors_again(session: Session, repo: Pat
     assert anchored(repo) == before
 
 
-def test_linked_worktrees_are_looked_at_too(session: Session, repo: Path) -> None:
+def test_linked_worktrees_are_looked_at_too(session: LiveSession, repo: Path) -> None:
     linked = repo.parent / "linked"
     git(repo, "worktree", "add", "-q", "-b", "side", str(linked))
     session.prompt(linked)
@@ -219,6 +222,6 @@ def test_linked_worktrees_are_looked_at_too(session: Session, repo: Path) -> Non
         write(linked / "there.txt", os.urandom(8).hex() + "\n")
     session.stop(linked)
     session.emit()
-    sha = commit(linked)
+    sha = session.commit(root=linked)
     anchors.update(worktree(repo))
     assert [(each[0], each[1]) for each in anchored(repo)] == [(sha, "there")]
