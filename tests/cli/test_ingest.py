@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hookkit import paths
+from hookkit.capture import ingest, settle
 from hookkit.cli import run
 
 FIXTURES = Path(__file__).parents[1] / "capture" / "fixtures"
@@ -85,6 +89,28 @@ def test_ingest_that_a_hook_starts_is_silent(tmp_path: Path) -> None:
     done = detached(str(next(BACKGROUND.glob("*.jsonl"))), "--project", str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(list(paths.traces().glob("*.json"))) == 1
+
+
+def test_hooks_that_ask_while_an_ingest_waits_are_served_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook of the session's end comes right after that of the turn's end, and what follows it is waited for."""
+    transcript = Path(shutil.copy(next(BACKGROUND.glob("*.jsonl")), tmp_path))
+    moments, later, done = [0.0], [], []
+
+    def sleep(seconds: float) -> None:
+        moments.append(moments[-1] + seconds)
+        if moments[-1] == pytest.approx(0.3):
+            later.append(ingest.ingest_session(transcript).status)
+
+    def read(*arguments: Any) -> Any:
+        done.append(moments[-1])
+        return original(*arguments)
+
+    original = ingest._ingest
+    monkeypatch.setattr(ingest, "settle", partial(settle.settle, clock=lambda: moments[-1], sleep=sleep))
+    monkeypatch.setattr(ingest, "_ingest", read)
+    assert ingest.ingest_session(transcript, wait=True).status == "stored"
+    assert later == ["busy"]
+    assert done == [pytest.approx(0.3 + settle.QUIET, abs=0.11)]
 
 
 def test_failure_of_a_detached_ingest_is_in_the_log_which_stays_small(tmp_path: Path) -> None:

@@ -166,14 +166,21 @@ def _in_turn(parser: TranscriptParser, base: Ingested, project: Path | None, wai
         except Timeout:
             return result
         try:
-            while request.exists():
-                request.unlink(missing_ok=True)
-                if wait:
-                    settle(base.transcript, is_final=parser.is_final)
+            while _taken(request):
+                if wait:  # the hooks of a turn's end and of the session's come together: one ingest serves both
+                    settle(base.transcript, is_final=parser.is_final, asked_again=lambda: _taken(request))
                 result = _ingest(parser, base, project)
         finally:
             lock.release()
     return result
+
+
+def _taken(request: Path) -> bool:
+    try:
+        request.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _ingest(parser: TranscriptParser, base: Ingested, project: Path | None) -> Ingested:

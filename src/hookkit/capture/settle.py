@@ -17,6 +17,7 @@ def settle(
     path: Path,
     *,
     is_final: Callable[[Path], bool] = lambda _path: True,
+    asked_again: Callable[[], bool] = lambda: False,
     quiet: float = QUIET,
     limit: float = LIMIT,
     final: float = FINAL,
@@ -25,18 +26,21 @@ def settle(
 ) -> bool:
     """Wait until ``path`` did not change for ``quiet`` seconds and its last message is final.
 
-    is_final: whether the turn's final message is there; a turn that has none yet gets ``final`` seconds. False if the
-    file was still changing after ``limit`` seconds. A missing file is settled: there may be hook lines elsewhere.
+    is_final: whether the turn's final message is there; a turn that has none yet gets ``final`` seconds. asked_again:
+    whether another hook asked for an ingest meanwhile, which is then waited for too. False if the file was still
+    changing after ``limit`` seconds. A missing file is settled: there may be hook lines elsewhere.
     """
-    start = changed = clock()
+    start = asked = changed = clock()
     seen = _look(path)
     while True:
         now = clock()
-        if now - changed >= quiet and (now - start >= final or is_final(path)):
+        if now - changed >= quiet and (now - asked >= final or is_final(path)):
             return True
         if now - start >= limit:
             return False
         sleep(_STEP)
+        if asked_again():
+            asked = changed = clock()
         found = _look(path)
         if found != seen:
             seen, changed = found, clock()
