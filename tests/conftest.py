@@ -12,7 +12,7 @@ from hypothesis import settings
 
 # Every run looks at a few examples of each property; the long lane asks for the many: --hypothesis-profile thorough
 settings.register_profile("quick", max_examples=20, deadline=None)
-settings.register_profile("thorough", max_examples=400, deadline=None)
+settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile("quick")
 
 _SEEN_BY_OTHERS = (

@@ -73,7 +73,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_repository(tmp_path_factory.mktemp("diff") / "repository")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_the_changes_applied_to_the_old_tree_give_the_new_one(repository: Path, versions: list[Files]) -> None:
     worktree = find(repository)

@@ -106,6 +106,7 @@ def test_linked_worktrees_share_the_hooks_and_the_note_of_rewrites(repository: P
     result = GitHookInstaller(project=linked).install()
     assert result.hooks_dir == hooks(repository).resolve()
     commit(linked)
+    assert len(spy.calls(1)) == 1
     commit(linked, "--amend")
     assert len((repository / ".git" / "hookkit" / "rewritten").read_text().splitlines()) == 1
     assert {call[-1] for call in spy.calls(2)} == {real(linked)}

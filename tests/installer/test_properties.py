@@ -187,7 +187,6 @@ OURS_OR_OLD = [json.loads(command) for command in OLD]
 
 @each_shape
 @given(data=st.data())
-@hypothesis_settings(max_examples=120, deadline=None)
 def test_an_edit_is_undone_to_the_character_and_done_twice_is_done_once(shape: str, data: Any) -> None:
     text, ours = data.draw(any_document(shape)), OURS[shape]
     edit = with_hooks(text, ours)
@@ -206,7 +205,6 @@ def test_an_edit_is_undone_to_the_character_and_done_twice_is_done_once(shape: s
 
 @each_shape
 @given(data=st.data())
-@hypothesis_settings(max_examples=120, deadline=None)
 def test_old_entries_are_replaced_and_nothing_else_is_touched(shape: str, data: Any) -> None:
     text, ours = data.draw(any_document(shape, old=True)), OURS[shape]
     edit = with_hooks(text, ours)
@@ -225,7 +223,6 @@ def test_old_entries_are_replaced_and_nothing_else_is_touched(shape: str, data: 
 
 
 @given(documents(OURS["positional"], old=True))
-@hypothesis_settings(max_examples=200, deadline=None)
 def test_where_places_count_no_group_of_others_is_moved(text: str) -> None:
     ours = OURS["positional"]
     edit = with_hooks(text, ours)
@@ -256,7 +253,7 @@ def _inside_ours(text: str, comment: tuple[int, int], ours: Ours) -> bool:
 
 @each_shape
 @given(data=st.data())
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_remove_after_install_is_the_identity_on_bytes(shape: str, data: Any, tmp_path: Path) -> None:
     path = tmp_path / "any.json"
     before = data.draw(any_document(shape)).encode("utf-8", "surrogatepass")
@@ -276,7 +273,7 @@ def test_remove_after_install_is_the_identity_on_bytes(shape: str, data: Any, tm
 
 @each_shape
 @given(data=st.data(), indent=st.sampled_from([None, 2, "\t"]))
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_the_agent_rewrote_the_file_exactly_ours_is_cut(
     shape: str, data: Any, indent: Any, tmp_path: Path
 ) -> None:

@@ -105,9 +105,7 @@ def test_the_story_is_told_right(story: Story) -> None:
     assert {told[1], told[3]} == {("one-1", "provisional")}  # a shell was at work, and no lines were told
 
 
-@settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 @given(st.permutations([0, 1, 2]), st.lists(st.booleans(), min_size=3, max_size=3))
 def test_in_whatever_order_sessions_arrive_the_answers_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], synced: list[bool]
