@@ -61,7 +61,7 @@ def keep(transcript: Path, place: Path) -> None:
 class Session:
     """What came of it. before: the transcript as the agent and the hooks left it; b"" where it is a database."""
 
-    contract: AgentContract
+    name: str
     home: Path
     root: Path
     transcript: Path
@@ -69,6 +69,10 @@ class Session:
     before: bytes
     steps: tuple[Played, ...]
     trace: Mapping[str, Any]
+
+    @property
+    def contract(self) -> AgentContract:
+        return agents.get(self.name)
 
     @property
     def lines(self) -> list[Mapping[str, Any]]:
@@ -99,7 +103,7 @@ def played(name: str, home: Path) -> Session:
     hookkit(home, "ingest", str(rehearsal.transcript), "--agent", name, cwd=rehearsal.root)
     trace = home / "hookkit" / "traces" / f"{trace_id(name, rehearsal.session_id)}.json"
     return Session(
-        contract, home, rehearsal.root, rehearsal.transcript, rehearsal.session_id,
+        name, home, rehearsal.root, rehearsal.transcript, rehearsal.session_id,
         rehearsal.transcript.read_bytes() if rehearsal.transcript.is_file() else b"",
         steps, json.loads(trace.read_bytes()),
     )  # fmt: skip

@@ -49,7 +49,7 @@ def test_the_capture_method_names_the_hooks(session: Session) -> None:
         assert event.capture_method[-1] != "hook_pretooluse"
 
 
-def test_a_call_without_its_second_hook_is_marked_as_skipped(session: Session, tmp_path: Path) -> None:
+def test_a_call_without_its_second_hook_is_marked_as_skipped(session: Session, alone: None, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     shutil.copytree(session.root, fresh, symlinks=True)
     shutil.rmtree(fresh / ".git" / "refs" / "opentraces")
@@ -103,7 +103,7 @@ def age(place: Path) -> None:
 
 
 @pytest.fixture
-def waiting(agent: str, session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def waiting(agent: str, session: Session, alone: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A finished session that no hook reported, in a home where nothing was read yet."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("HOOKKIT_HOME", str(tmp_path / "hookkit"))
