@@ -1,6 +1,6 @@
 """Every agent's recorded sessions, read in pieces, again, and damaged: never an exception, always the same bytes.
 
-What is kept in one file a session is asked here. Claude Code's, Codex's and OpenCode's have tests of their own.
+Those of Claude Code, Codex and OpenCode, which are laid out in other ways, have tests of their own.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def test_any_cuts_give_the_bytes_of_one_reading(
 @pytest.mark.long
 @of_every_session
 @given(seed=st.integers(0, 2**32))
+@settings(max_examples=30)
 def test_many_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, path: Path, seed: int
 ) -> None:
