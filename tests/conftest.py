@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,18 @@ from hypothesis import settings
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made, and stay until the end: the collector need not look at them again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
 
 _SEEN_BY_OTHERS = (
     "GIT_", "XDG_", "HOOKKIT_HOME", "HOOKKIT_DISABLE", "CLAUDE", "COPILOT", "CURSOR", "GEMINI", "QWEN", "AI_AGENT",
@@ -27,8 +40,19 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (folder / str(number) for number in itertools.count())
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `git init` puts into a new repository, but for the fourteen samples of hooks: thousands of files a run."""
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "hooks").mkdir()
+    (folder / "info").mkdir()
+    (folder / "info" / "exclude").write_text("# one pattern a line\n")
+    (folder / "description").write_text("Unnamed repository; edit this file 'description' to name the repository.\n")
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def isolated_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolated_home(homes: Iterator[Path], template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A fresh home, and none of the variables that agents, git or hookkit react to."""
     home = next(homes)
     home.mkdir(mode=0o700)
@@ -37,6 +61,7 @@ def isolated_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Pat
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", str(template))
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "test@localhost")
