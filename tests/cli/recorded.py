@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -241,11 +242,18 @@ def isolated(base: Path) -> Iterator[None]:
         yield
 
 
+@functools.cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    source = Path(__file__).parents[2] / "schemas" / f"{schema}.schema.json"
+    found = json.loads(source.read_text())
+    jsonschema.Draft202012Validator.check_schema(found)
+    return jsonschema.Draft202012Validator(found)
+
+
 def valid(text: str, schema: str) -> Any:
     """What a command printed as JSON, checked against its schema."""
     body = json.loads(text)
-    source = Path(__file__).parents[2] / "schemas" / f"{schema}.schema.json"
-    jsonschema.validate(body, json.loads(source.read_text()), cls=jsonschema.Draft202012Validator)
+    _validator(schema).validate(body)
     return body
 
 

@@ -44,17 +44,13 @@ def test_the_recorded_session_comes_out_as_a_trace_with_the_trees_that_git_gives
     assert list(isolated_home.iterdir()) == []
 
 
-def test_it_tells_the_whole_story_in_words(temporary: Path) -> None:
-    said = _demo(temporary=temporary).stdout
+def test_it_tells_the_whole_story_in_words_and_keeps_what_it_was_told_to_keep(temporary: Path) -> None:
+    said = _demo("--keep", temporary=temporary).stdout
     assert "mean() in stats.py gives wrong results" in said
     assert "Bash  set -o pipefail; python3 -m unittest" in said
     assert "failed: Exit code 1" in said
     assert "byte for byte as they were" in said
     assert "NOT" not in said
-
-
-def test_keep_leaves_the_scratch_folder_and_names_it(temporary: Path) -> None:
-    done = _demo("--keep", temporary=temporary)
     (kept,) = temporary.iterdir()
-    assert str(kept) in done.stdout
+    assert str(kept) in said
     assert (kept / "project" / "test_stats.py").is_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import os
 import pty
@@ -13,13 +12,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
 from hookkit import agents, paths
 from hookkit.cli import install, remove, status
 from hookkit.errors import HookInstallError, HookkitError, UsageError
+
+from . import recorded
 
 
 @pytest.fixture
@@ -43,10 +43,7 @@ def call(module: Any, *arguments: str) -> Result:
 
 def valid(result: Result, schema: str) -> Any:
     """The JSON that a command printed, checked against its schema."""
-    body = json.loads(result.output)
-    source = importlib.resources.files("hookkit.schemas") / f"{schema}.schema.json"
-    jsonschema.validate(body, json.loads(source.read_text()), cls=jsonschema.Draft202012Validator)
-    return body
+    return recorded.valid(result.output, schema)
 
 
 def test_install_says_what_it_did_and_what_comes_next(claude: Path) -> None:

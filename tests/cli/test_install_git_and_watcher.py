@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import os
 import subprocess
@@ -10,15 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 
 from hookkit import agents, cli, paths
 from hookkit.installer import ClaudeCodeHookInstaller, watcher_service
 from hookkit.installer.rehearsal import Rehearsal
 from hookkit.trails.log import read_events
+
+from .recorded import valid
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +37,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
     assert cli.run(arguments) == code
     return capsys.readouterr().out
-
-
-def valid(text: str, schema: str) -> Any:
-    body = json.loads(text)
-    source = importlib.resources.files("hookkit.schemas") / f"{schema}.schema.json"
-    jsonschema.validate(body, json.loads(source.read_text()), cls=jsonschema.Draft202012Validator)
-    return body
 
 
 def test_every_answer_follows_its_schema(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

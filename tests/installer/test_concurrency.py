@@ -47,7 +47,17 @@ print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 """
 
 
-@pytest.mark.parametrize(("shape", "number"), [("nested", 64), ("flat", 16), ("positional", 16), ("extension", 32)])
+@pytest.mark.parametrize(
+    ("shape", "number"),
+    [
+        ("nested", 16),
+        ("flat", 8),
+        ("positional", 8),
+        ("extension", 16),
+        pytest.param("nested", 64, marks=pytest.mark.long),
+        pytest.param("extension", 32, marks=pytest.mark.long),
+    ],
+)
 def test_many_installs_and_removes_at_once_end_valid(
     shape: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -105,7 +104,9 @@ def test_the_story_is_told_right(story: Story) -> None:
     assert {told[1], told[3]} == {("one-1", "provisional")}  # a shell was at work, and no lines were told
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
+@settings(  # an example costs as much as ten tests
+    max_examples=settings.default.max_examples // 10, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(st.permutations([0, 1, 2]), st.lists(st.booleans(), min_size=3, max_size=3))
 def test_in_whatever_order_sessions_arrive_the_answers_are_the_same(
     tmp_path_factory: pytest.TempPathFactory, order: list[int], synced: list[bool]
@@ -179,12 +180,12 @@ def _not_json(worktree: Worktree) -> None:
         db.execute("UPDATE meta SET value = 'x'")
 
 
-@pytest.mark.parametrize("harm", [_delete, _garbage, _cut_off, _damage_inside, _other_version, _not_json])
-def test_a_damaged_index_is_made_anew(story: Story, harm: Callable[[Worktree], None]) -> None:
+def test_a_damaged_index_is_made_anew(story: Story) -> None:
     story.emit(0, 1, 2)
     before = story.answers()
-    harm(story.worktree)
-    assert story.answers() == before
+    for harm in (_delete, _garbage, _cut_off, _damage_inside, _other_version, _not_json):
+        harm(story.worktree)
+        assert story.answers() == before, harm.__name__
 
 
 def test_a_log_that_was_purged_leaves_nothing_known(story: Story) -> None:
