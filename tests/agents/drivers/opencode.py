@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from .base import Driver, Place, ToolUse
 
 _PROVIDER = "scripted"
 _MODEL = "scripted-1"
+_READS = "\x1b[0m→ "
 
 # A compaction shows the conversation as a text; a message of the model may be several lines of it.
 _WRITTEN_DOWN = "<conversation>"
@@ -134,6 +136,12 @@ def _config(place: Place) -> Path:
 
 class _Dialect(ChatCompletions):
     """How OpenCode's requests differ: the session's name, and a compaction's questions and answers."""
+
+    def neutral(self, text: str) -> str:
+        """Parallel reads are told in the order in which they happened to end."""
+        lines = text.splitlines(keepends=True)
+        runs = (list(run) for _, run in groupby(lines, key=lambda line: line.startswith(_READS)))
+        return "".join(line for run in runs for line in (sorted(run) if run[0].startswith(_READS) else run))
 
     def housekeeping(self, path: str, request: Json) -> Answer | None:
         request = _common(request)

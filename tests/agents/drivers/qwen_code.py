@@ -23,6 +23,7 @@ _MEASURED = frozenset(
         "duration_ms",
         "duration_api_ms",
         "totalLatencyMs",
+        "totalThroughputOutputTokens",
         "totalDurationMs",
         "durationMs",
         "totalTtftMs",
