@@ -17,7 +17,7 @@ LEVELS = (
     {"hookkit.capture"},
     {"hookkit.trails"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
-    {"hookkit.paths", "hookkit.errors"},
+    {"hookkit.paths", "hookkit.errors", "hookkit.redaction"},
     {"hookkit"},
 )
 

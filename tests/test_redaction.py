@@ -1,0 +1,117 @@
+"""Redaction: what is a secret goes, wherever it stands; what only sounds like one stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hookkit.redaction import MARK, is_sensitive, redact, redact_counted
+
+SECRETS = (
+    "sk-ant-api03-abcdefghijklmnopqrstuvwx",
+    "sk-proj-abcdefghijklmnopqrstuvwxyz012345",
+    "ghp_" + "a1" * 18,
+    "github_pat_" + "A1_" * 10,
+    "glpat-" + "abcde" * 4,
+    "xoxb-123456789012-abcdefghijkl",
+    "AKIAIOSFODNN7EXAMPLE",
+    "AIza" + "Sy" * 17 + "x",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
+    "npm_" + "a1" * 18,
+    "hf_" + "ab" * 16,
+    "sk_live_" + "a1" * 10,
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "DB_PASSWORD", "apiKey", "api-key", "x-api-key", "authToken", "access_token", "ANTHROPIC_API_KEY",
+     "client_secret", "Authorization", "set-cookie", "aws_secret_access_key", "privateKey", "credentials", "HTTPAuth"],
+)  # fmt: skip
+def test_a_key_that_names_a_secret_hides_its_value(name: str) -> None:
+    assert is_sensitive(name)
+    assert redact({name: "hunter2", "list": [{name: 42}]}) == {name: MARK, "list": [{name: MARK}]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["max_tokens", "token_count", "prompt_token_count", "tokens", "author", "authored_at", "keyboard", "monkey",
+     "secretary", "passenger", "input_tokens", "total_tokens", "token_type", "auth_method", "key", "api",
+     "token_limit"],
+)  # fmt: skip
+def test_a_key_that_only_sounds_like_one_keeps_it(name: str) -> None:
+    assert not is_sensitive(name)
+    assert redact({name: "value"}) == {name: "value"}
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:8])
+@pytest.mark.parametrize("around", ["{}", "curl -H 'x: {}' url", "the key is {}.", '{{"k": "{}"}}', "a={}\nb=2"])
+def test_a_provider_s_key_goes_wherever_it_stands(secret: str, around: str) -> None:
+    told = redact(around.format(secret))
+    assert secret not in told
+    assert MARK in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("export OPENAI_API_KEY=abcdef123456 && run", f"export OPENAI_API_KEY={MARK} && run"),
+        ('{"password": "correct horse battery"}', f'{{"password": "{MARK}"}}'),
+        ("db_password: swordfish99", f"db_password: {MARK}"),
+        ("https://me:swordfish@host/path", f"https://me:{MARK}@host/path"),
+        ("Authorization: Bearer abcdefghijkl.mnop", f"Authorization: {MARK} {MARK}"),
+        ("-H 'X: Bearer abcdefghijklmnop'", f"-H 'X: Bearer {MARK}'"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nrest", f"{MARK}\nrest"),
+        ("-----BEGIN PRIVATE KEY-----\ntorn", MARK),
+    ],
+)
+def test_what_a_name_in_the_text_gives_away_goes(text: str, told: str) -> None:
+    assert "abcdef" not in redact(text)
+    assert redact(text).replace(f"{MARK} {MARK}", MARK) == told.replace(f"{MARK} {MARK}", MARK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["def author(name): return name", "max_tokens=4096", "the token count is 12", "git show HEAD:src/app.py",
+     "task-force-one", "a sk-etch of the plan", "https://host:8080/path", "token = next(tokens)",
+     "password = getpass()", "API_KEY=$OTHER"],
+)  # fmt: skip
+def test_ordinary_text_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_every_secret_is_counted() -> None:
+    value = {"password": "x", "text": f"{SECRETS[0]} and {SECRETS[6]}", "max_tokens": 3, "token": None, "auth": True}
+    told, number = redact_counted(value)
+    assert number == 3
+    assert told == {"password": MARK, "text": f"{MARK} and {MARK}", "max_tokens": 3, "token": None, "auth": True}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(json_values)
+def test_twice_is_once_and_the_shape_stays(value: Any) -> None:
+    once = redact(value)
+    assert redact(once) == once
+    assert _shape(once) == _shape(value)
+
+
+@settings(deadline=None)
+@given(st.text(), st.text(), st.sampled_from(SECRETS))
+def test_no_surroundings_save_a_secret(before: str, after: str, secret: str) -> None:
+    assert secret not in redact(f"{before} {secret} {after}")
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    return [_shape(item) for item in value] if isinstance(value, list) else None
