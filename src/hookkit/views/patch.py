@@ -12,19 +12,16 @@ from hookkit.trails.calls import Call
 from hookkit.trails.patch import FileStat, Patch
 from hookkit.trails.refs import Selection
 from hookkit.views import origins, text
+from hookkit.views.outline import telling
 
 _WIDTH = 100
-_TELLING = (
-    "file_path", "notebook_path", "command", "pattern", "url", "query", "skill", "description", "prompt", "path",
-)  # fmt: skip
 _COLOURS = ((b"@@", "cyan"), (b"+", "green"), (b"-", "red"))
 _HEADS = (b"diff --git ", b"index ", b"--- ", b"+++ ", b"old mode", b"new mode", b"new file", b"deleted file")
 
 
 def told(call: Call, project: str | None = None) -> str:
     """A call in a few words: ``Edit src/app.py``, ``Bash make test``; paths relative to the project."""
-    given = next((str(call.given[key]) for key in _TELLING if isinstance(call.given.get(key), str)), "")
-    return f"{plain(call.tool)} {text.one_line(given.removeprefix(f'{project}/'), 60)}".rstrip()
+    return f"{plain(call.tool)} {text.one_line(telling(call.given, project), 60)}".rstrip()
 
 
 def head(selection: Selection, files: Sequence[FileStat], limitations: Sequence[str]) -> Iterator[str]:
