@@ -25,7 +25,7 @@ from hookkit.capture.identity import is_session_id, trace_id
 from hookkit.capture.jsonl import LineReader
 from hookkit.capture.record import Record
 from hookkit.capture.registry import get_parser
-from hookkit.capture.session import Session, worktree
+from hookkit.capture.session import Session, resumed, worktree
 from hookkit.capture.settle import settle
 from hookkit.capture.trail import follow
 from hookkit.capture.transcripts import TranscriptParser
@@ -214,10 +214,10 @@ def _ingest(parser: TranscriptParser, base: Ingested, project: Path | None) -> I
 
 def _read(parser: TranscriptParser, base: Ingested, project: Path | None) -> tuple[Session, int]:
     """The session, and how many of its lines are new."""
-    resumed = _resumed(parser, base, project)
-    if resumed is not None:
+    session = resumed(parser, base.session_id, base.transcript, project)
+    if session is not None:
         with contextlib.suppress(OutOfOrderError, FileChangedError):
-            return resumed, resumed.read()
+            return session, session.read()
     session = Session(parser, base.session_id, base.transcript, project)
     return session, session.read()
 
@@ -256,19 +256,6 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _resumed(parser: TranscriptParser, base: Ingested, project: Path | None) -> Session | None:
-    """The session as the last ingest left it; None if there is nothing to go on from."""
-    saved = state.load(base.trace_id)
-    if saved is None:
-        return None
-    session = Session(parser, base.session_id, base.transcript, project)
-    try:
-        session.load(*saved)
-    except (FileChangedError, LookupError, TypeError, ValueError, AttributeError):
-        return None
-    return session
 
 
 def _store(record: Record) -> dict[str, Any]:

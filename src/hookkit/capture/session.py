@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from hookkit import __version__, agents, paths
+from hookkit.capture import state
 from hookkit.capture.assembly import Assembly
 from hookkit.capture.build import build
 from hookkit.capture.calls import Keyed
 from hookkit.capture.files import FileChangedError, Progress
 from hookkit.capture.hook_lines import HookIndex
 from hookkit.capture.hook_session import assemble_hooks
-from hookkit.capture.identity import is_session_id
+from hookkit.capture.identity import is_session_id, trace_id
 from hookkit.capture.record import Record
 
 HOOK_LINE = "opentraces_hook"
@@ -78,7 +79,7 @@ class Session:
             new = self._read_file(Source("", self.transcript))
         for source in self.parser.subagent_sources(self.transcript, self.fold):
             new += self._read_file(source)
-        for path in self._sidecars(self.session_id):
+        for path in self.sidecars():
             new += self._read_file(Source("", path), sidecar=True)
         # Lines of subagents that bear their names, as the transcript or the lines of the session give them.
         sessions = self.parser.subagent_sessions(self.fold)
@@ -94,6 +95,10 @@ class Session:
         """Read the transcript alone, from an offset; for callers that keep offsets of their own."""
         self.progress[str(self.transcript)] = Progress(offset=byte_offset)
         self._read_file(Source("", self.transcript))
+
+    def sidecars(self) -> list[Path]:
+        """Where hooks leave the lines of this session that do not go into its transcript."""
+        return self._sidecars(self.session_id)
 
     def errors(self) -> list[str]:
         """Why the record must not be exported; empty means clean."""
@@ -158,7 +163,6 @@ class Session:
         return str(worktree(assembly.cwd)) if assembly.cwd else None
 
     def _sidecars(self, name: str, *folders: str) -> list[Path]:
-        """Where hooks leave the lines of this session that do not go into its transcript."""
         if not is_session_id(name):
             return []
         roots = {str(self.project)} if self.project else set()
@@ -202,6 +206,19 @@ class Session:
         self.hooks.load(state["hooks"], texts[state["cells"] :])
         self.fold.load(state["fold"], texts[: state["cells"]])
         self.fold.durations = self.hooks.durations
+
+
+def resumed(parser: FoldingParser, session_id: str, transcript: Path, project: Path | None) -> Session | None:
+    """The session as the last ingest left it; None if there is nothing to go on from."""
+    saved = state.load(trace_id(parser.agent_name, session_id))
+    if saved is None:
+        return None
+    session = Session(parser, session_id, transcript, project)
+    try:
+        session.load(*saved)
+    except (FileChangedError, LookupError, TypeError, ValueError, AttributeError):
+        return None
+    return session
 
 
 def worktree(folder: str) -> Path:

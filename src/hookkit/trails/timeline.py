@@ -199,11 +199,11 @@ class Timeline:
                 opened[moment.call] = window
             before = moment
 
-    def gaps(self) -> list[Gap]:
-        """The gaps in order of time, of all worktrees."""
+    def gaps(self, since: int = 0) -> list[Gap]:
+        """The gaps that end after ``since`` in order of time, of all worktrees."""
         found = []
         for root in self.roots:
-            for each in self.intervals(root):
+            for each in self.intervals(root, since):
                 old, new = each.before.tree, each.after.tree
                 if old is None or new is None or old == new:
                     continue

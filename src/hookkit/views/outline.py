@@ -7,7 +7,7 @@ is shown as far as it is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -63,27 +63,36 @@ def outline(record: Mapping[str, Any]) -> Iterator[Item]:
 
 @dataclass(slots=True)
 class Outline:
-    """Makes rows of steps, in their order. project: the folder that paths are shown relative to."""
+    """Makes rows of steps, in their order.
+
+    project: the folder that paths are shown relative to. since: gaps that ended by then (microseconds since 1970) are
+    not asked for. turn: of the step before the first one that is given. depths: step index -> depth, of those before.
+    """
 
     times: Timeline
     project: str | None = None
+    since: int = 0
     turn: int = 0
-    _depths: dict[int, int] = field(default_factory=dict)
+    depths: dict[int, int] = field(default_factory=dict)
     _call_gaps: dict[str, Gap] = field(default_factory=dict)
     _turn_gaps: list[Gap] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for gap in self.times.gaps():
+        for gap in self.times.gaps(self.since):
             if gap.call_id:
                 self._call_gaps[gap.call_id] = gap
             else:
                 self._turn_gaps.append(gap)
 
+    def leave_out(self, gaps: Container[Gap | None]) -> None:
+        """Do not show these gaps: they stand before the first step that is given."""
+        self._turn_gaps = [gap for gap in self._turn_gaps if gap not in gaps]
+
     def add(self, step: Mapping[str, Any]) -> Iterator[Item]:
         """The rows of one step; before a prompt also the gaps that no call of an earlier turn shows."""
         index, parent = step["step_index"], step.get("parent_step")
-        depth = self._depths.get(parent, 0) + 1 if parent is not None else int(step.get("call_type") == "subagent")
-        self._depths[index] = depth
+        depth = self.depths.get(parent, 0) + 1 if parent is not None else int(step.get("call_type") == "subagent")
+        self.depths[index] = depth
         content, stamp = (step.get("content") or "")[:_MOST], step.get("timestamp")
         if step["role"] == "user":
             if not depth:
