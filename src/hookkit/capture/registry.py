@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -24,8 +24,8 @@ def get_parsers() -> Mapping[str, type[TranscriptParser]]:
     return {name: type(get_parser(name)) for name in agents.AGENTS}
 
 
-def discover_project_sessions(project: Path) -> Iterator[tuple[str, Path]]:
-    """(agent name, session file) of every session the known agents keep for ``project``."""
-    for name in agents.AGENTS:
+def discover_project_sessions(project: Path, names: Iterable[str] | None = None) -> Iterator[tuple[str, Path]]:
+    """(agent name, session file) of every session the known agents keep for ``project``; names: only these agents."""
+    for name in agents.AGENTS if names is None else names:
         for path in get_parser(name).discover_project_sessions(project):
             yield name, path

@@ -83,7 +83,7 @@ class Memory:
 
     def save(self) -> None:
         """Keep what a trace does not say by its own time."""
-        self.seen = {trace: at for trace, at in self.seen.items() if _changed(trace_path(trace)) < at}
+        self.seen = {trace: at for trace, at in self.seen.items() if changed(trace_path(trace)) < at}
         with contextlib.suppress(OSError):
             paths.private_dir(state.folder())
             replace_file(_memory_path(), [json.dumps(self.seen).encode()], durable=False)
@@ -137,20 +137,21 @@ def scan_project(project: Path) -> list[Ingested]:
 def pending(project: Path) -> Iterator[Pending]:
     """The sessions of the project with files that are newer than their trace, and have not changed for a minute."""
     memory, settled = Memory.load().seen, time.time_ns() - int(SETTLED * 1e9)
-    for (agent, session_id), (transcript, files) in _sessions(project).items():
+    for (agent, session_id), (transcript, files) in sessions(project).items():
         trace = trace_id(agent, session_id)
-        changed = max(get_parser(agent).changed(transcript), *map(_changed, files), 0)
-        if max(_changed(trace_path(trace)), memory.get(trace, 0)) < changed <= settled:
-            yield Pending(agent, transcript, trace, changed)
+        newest = max(get_parser(agent).changed(transcript), *map(changed, files), 0)
+        if max(changed(trace_path(trace)), memory.get(trace, 0)) < newest <= settled:
+            yield Pending(agent, transcript, trace, newest)
 
 
-def _sessions(project: Path) -> Mapping[tuple[str, str], tuple[Path, list[Path]]]:
-    """(agent, session id) -> its transcript, and its sidecars."""
+def sessions(project: Path, only: str | None = None) -> Mapping[tuple[str, str], tuple[Path, list[Path]]]:
+    """(agent, session id) -> its transcript, and its sidecars. only: of this agent."""
     found: dict[tuple[str, str], tuple[Path, list[Path]]] = {}
-    for agent, transcript in discover_project_sessions(project):
+    names = [only] if only else [*agents.AGENTS]
+    for agent, transcript in discover_project_sessions(project, names):
         session_id = get_parser(agent).session_id_from_path(transcript)
         found[agent, session_id] = transcript, [paths.state() / "sidecars" / agent / "hooks" / f"{session_id}.jsonl"]
-    for agent in agents.AGENTS:
+    for agent in names:
         for sidecar in sidecars(project, agent):
             if (agent, sidecar.stem) not in found:
                 # Started in another folder of the worktree, or never kept by the agent: a name stands for it then.
@@ -159,7 +160,8 @@ def _sessions(project: Path) -> Mapping[tuple[str, str], tuple[Path, list[Path]]
     return found
 
 
-def _changed(path: Path) -> int:
+def changed(path: Path) -> int:
+    """When a file was last written, in nanoseconds since 1970; 0 if there is none."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

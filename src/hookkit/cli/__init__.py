@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ingest": ("ingest", "command"),
     "list": ("list", "command"),
     "show": ("show", "command"),
+    "tail": ("tail", "command"),
     "blame": ("blame", "command"),
     "track": ("track", "command"),
     "graph": ("graph", "command"),

@@ -1,0 +1,164 @@
+"""`hookkit tail`: a session while its agent works, or a program that is run here."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hookkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from hookkit.child import Child
+    from hookkit.views.follow import Follower
+
+_EPILOG = """\b
+Examples:
+  hookkit tail                          what the agents of this project do, as they do it
+  hookkit tail last                     the newest recorded session
+  hookkit tail --json | jq -r 'select(.type == "tool.error") | .error'
+  hookkit tail -- python my_agent.py    run a program and watch it
+"""
+_TICK = 0.03  # seconds
+_SETTLE = 0.3  # seconds in which the last events of a program that ended may still come
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Tail(click.Command):
+    """What stands behind ``--`` is a program with its own options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own, program = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, None)
+        rest = super().parse_args(ctx, own)
+        if program == []:
+            raise UsageError("NO_PROGRAM", "Nothing stands behind `--`.", "hookkit tail -- python my_agent.py")
+        ctx.params["program"] = tuple(program or ())
+        return rest
+
+
+@click.command(cls=_Tail, epilog=_EPILOG)
+@click.argument("ref", required=False)
+@click.option(
+    "--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Instead of this folder."
+)
+@click.option("--agent", help="Only sessions of this agent.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="Begin N rows back.")
+@click.option("--from-start", is_flag=True, help="Begin with the session's first row.")
+@click.option("--stdin", "keyboard", is_flag=True, help="With a program: give it the standard input.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an event.")
+def command(
+    ref: str | None,
+    project: Path | None,
+    agent: str | None,
+    lines: int,
+    from_start: bool,
+    keyboard: bool,
+    as_json: bool,
+    program: tuple[str, ...],
+) -> int:
+    """Follow what agents do, as they do it; or run a program and follow that.
+
+    Without REF it follows the sessions of this project, those that begin later included. With a program behind `--`
+    it shows the sessions that the program begins; what the program itself prints goes to standard error, and its exit
+    code is ours. ^C is passed on to it; if it does not end, again ^C.
+    """
+    from hookkit.views.tail import Printer
+
+    if ref and program:
+        raise UsageError("REF_AND_PROGRAM", "A session and a program cannot be followed at once.", "Leave out one.")
+    root = _root(project)
+    printer = Printer(as_json=as_json, last=None if from_start or program else lines)
+    if program:
+        return _run(program, _program_follower(root, agent), printer, keyboard)
+    follower = _follower(ref, root, agent)
+    while True:
+        _print(follower, printer)
+        time.sleep(_TICK)
+
+
+def _root(project: Path | None) -> Path:
+    from hookkit.git.worktree import worktree_root
+
+    folder = (project or Path.cwd()).resolve()
+    return worktree_root(folder) or folder
+
+
+def _follower(ref: str | None, root: Path, agent: str | None) -> Follower:
+    from hookkit.views.follow import Follower
+
+    if ref is None:
+        follower = Follower(root, agent)
+        if not follower.follow_newest():
+            click.echo(f"Waiting for a session in {root}. ^C ends this.", err=True)
+        return follower
+    import json
+
+    from hookkit.capture.places import of_trace
+    from hookkit.store.index import Index
+    from hookkit.store.refs import resolve
+
+    with Index().sync() as index:
+        row = next(row for row in index.matching(resolve(index, ref)) if row.summary)
+    follower = Follower()
+    follower.follow([of_trace(json.loads(row.summary))])
+    return follower
+
+
+def _program_follower(root: Path, agent: str | None) -> Follower:
+    from hookkit.views.follow import Follower
+
+    return Follower(root, agent)
+
+
+def _print(follower: Follower, printer: Any, *, discover: bool = False) -> None:
+    for followed, first in follower.tick(discover=discover):
+        for line in printer.lines(followed, first):
+            click.echo(line)
+
+
+def _run(program: tuple[str, ...], follower: Follower, printer: Any, keyboard: bool) -> int:
+    import subprocess
+
+    from hookkit.child import Child
+
+    environment: dict[str, str] = {}
+    child = Child(
+        program,
+        environment,
+        stdout=sys.stderr.fileno(),
+        stdin=sys.stdin.fileno() if keyboard else subprocess.DEVNULL,
+    )
+    with _passing_on(child):
+        ended: float | None = None
+        while ended is None or time.monotonic() - ended < _SETTLE:
+            if ended is None and child.ended() is not None:
+                ended = time.monotonic()
+            child.tick()
+            _print(follower, printer)
+            time.sleep(_TICK)
+        _print(follower, printer, discover=True)
+    return child.ended() or 0
+
+
+@contextlib.contextmanager
+def _passing_on(child: Child) -> Iterator[None]:
+    """Signals that are meant to end us are for the program; when it has ended, so do we."""
+
+    def passed(number: int, _frame: object) -> None:
+        if number == signal.SIGINT:
+            child.stop()
+        else:
+            child.send(number)
+
+    before = {number: signal.signal(number, passed) for number in _PASSED_ON}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

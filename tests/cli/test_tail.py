@@ -1,0 +1,227 @@
+"""`hookkit tail`: what it says as a session grows, and how it runs a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from hookkit.capture.claude_code.parser import encoded
+from hookkit.capture.ingest import ingest_session
+from hookkit.capture.registry import get_parser
+from tests.capture.support import SESSION, Transcript, hook
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "tail-event.schema.json").read_text())
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    root = tmp_path.resolve() / "project"
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("TZ", "UTC")
+    return root
+
+
+@pytest.fixture
+def transcript(project: Path) -> Path:
+    """Where the agent writes the session; it is not there yet."""
+    path = get_parser("claude-code").storage() / encoded(project) / f"{SESSION}.jsonl"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@contextmanager
+def tail(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "hookkit", "tail", *arguments]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # not ignored
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline().rstrip("\n")
+
+
+def add(path: Path, *lines: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.writelines(f"{json.dumps(each)}\n" for each in lines)
+
+
+SESSION_LINES = (
+    Transcript()
+    .prompt("Make it\x1b[31m work")
+    .call("t1", command="make test")
+    .raw(hook("PreToolUse", 1.2, "t1", at=1))
+    .raw(hook("PostToolUse", 1.8, "t1", at=2, duration_ms=600))
+    .result("t1")
+    .call("t2", "Read", file_path="a.py")
+    .result("t2", "no such file", error=True)
+    .say("Done.")
+    .lines
+)
+
+
+def test_a_session_is_told_as_it_happens(transcript: Path) -> None:
+    with tail() as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith("Waiting for a session in ")
+        add(transcript, *SESSION_LINES[:2])
+        assert line(process).split("  ")[0] == "claude-code"
+        assert line(process) == "09:00:00 ▶ Turn 1  Make it\\x1b[31m work"
+        assert line(process) == "09:00:01 → Bash  make test  running"
+        assert line(process).endswith("10 in, 5 out")
+        add(transcript, *SESSION_LINES[2:5])
+        assert line(process) == "09:00:01 ✓ Bash  make test  600 ms  [0000000]  :1"
+        add(transcript, *SESSION_LINES[5:])
+        rest = [line(process) for _ in range(4)]
+        assert rest[0] == "09:00:06 ✗ Read  a.py  no hook line  failed: no such file  :2"
+        assert rest[2] == "09:00:07 · Done."
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+
+
+def test_it_begins_a_few_rows_back_or_with_the_first(transcript: Path) -> None:
+    add(transcript, *SESSION_LINES)
+    with tail("-n", "2") as process:
+        assert line(process).startswith("claude-code")
+        assert line(process) == "09:00:07 · Done."
+    with tail("--from-start", "--project", ".") as process:
+        assert line(process).startswith("claude-code")
+        assert "Turn 1" in line(process)
+
+
+def test_events_follow_their_schema(transcript: Path) -> None:
+    add(transcript, *SESSION_LINES[:2])
+    with tail("--json") as process:
+        events = [json.loads(line(process)) for _ in range(3)]
+        add(transcript, *SESSION_LINES[2:])
+        events += [json.loads(line(process)) for _ in range(5)]
+    for event in events:
+        jsonschema.validate(event, SCHEMA)
+    types = [event["type"] for event in events]
+    assert types[:4] == ["turn.start", "tool.start", "llm.response", "tool.end"]
+    assert sorted(types[4:]) == ["llm.response", "llm.response", "text", "tool.error"]
+    ended = next(event for event in events if event["type"] == "tool.end")
+    assert (ended["before"], ended["after"], ended["success"]) == (f"{1:040x}", f"{2:040x}", True)
+
+
+def test_a_recorded_session_is_followed_by_its_name(transcript: Path) -> None:
+    add(transcript, *SESSION_LINES[:5])
+    trace = ingest_session(transcript, agent="claude-code").trace_id
+    other = transcript.with_name("0e0e0e0e-0000-4000-8000-000000000002.jsonl")
+    with tail(trace[:8], "--json", "-n", "0") as process:
+        time.sleep(0.5)  # nothing may come of the other one
+        other.write_text(transcript.read_text().replace(SESSION, other.stem))
+        add(transcript, *SESSION_LINES[5:])
+        assert {json.loads(line(process))["session_id"] for _ in range(4)} == {SESSION}
+
+
+def test_a_session_that_another_one_interrupts_is_named_again(transcript: Path) -> None:
+    other = transcript.with_name("0e0e0e0e-0000-4000-8000-000000000002.jsonl")
+    add(transcript, *SESSION_LINES[:1])
+    with tail() as process:
+        assert line(process).startswith("claude-code")
+        line(process)
+        add(other, *(json.loads(json.dumps(each).replace(SESSION, other.stem)) for each in SESSION_LINES[:1]))
+        assert line(process).startswith("claude-code")
+        line(process)
+        add(transcript, SESSION_LINES[-1])
+        assert line(process).startswith("claude-code")
+        assert line(process) == "09:00:07 · Done."
+
+
+# A program
+
+
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hookkit", "tail", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143)])
+def test_the_exit_code_is_the_program_s(project: Path, script: str, code: int) -> None:
+    assert run("--", "sh", "-c", script).returncode == code
+
+
+def test_what_the_program_prints_is_kept_apart(project: Path) -> None:
+    done = run("--json", "--", "sh", "-c", "echo out; echo err >&2")
+    assert (done.stdout, sorted(done.stderr.split())) == ("", ["err", "out"])
+
+
+def test_the_keyboard_is_ours_unless_it_is_given_away(project: Path) -> None:
+    assert run("--", "cat", input="typed").stderr == ""
+    assert run("--stdin", "--", "cat", input="typed").stderr == "typed"
+
+
+def test_options_behind_the_dashes_are_the_program_s(project: Path) -> None:
+    assert run("--", "echo", "--json", "--", "-n").stderr == "--json -- -n\n"
+
+
+def test_sessions_that_the_program_begins_are_shown(transcript: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("".join(f"{json.dumps(each)}\n" for each in SESSION_LINES))
+    done = run("--", "sh", "-c", f"sleep 0.2; cat {tmp_path / 'lines'} > {transcript}; sleep 0.2")
+    assert "Turn 1" in done.stdout
+    assert done.stdout.rstrip().split("\n")[-2].endswith("Done.")
+
+
+def test_an_interrupt_is_passed_on_and_insisted_on(project: Path) -> None:
+    script = "trap 'echo asked' INT; echo ready; while :; do sleep 0.05; done"
+    with tail("--", "sh", "-c", script) as process:
+        assert process.stderr
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "asked\n"
+        process.send_signal(signal.SIGINT)  # again: a ^C that is repeated insists
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+
+
+def test_what_the_program_started_is_stopped_with_it(project: Path, tmp_path: Path) -> None:
+    script = f"sleep 300 & echo $! > {tmp_path / 'pid'}; echo ready; wait"
+    with tail("--", "sh", "-c", script) as process:
+        assert process.stderr
+        assert process.stderr.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("it still runs")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--", "/no/such/program"], 1, "/no/such/program cannot be run"),
+        (["--"], 2, "Nothing stands behind `--`"),
+        (["last", "--", "true"], 2, "at once"),
+        (["nosuchtrace"], 2, "There is no trace"),
+    ],
+)
+def test_what_cannot_be_followed_is_told(project: Path, arguments: list[str], code: int, told: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "hint:" in done.stderr
