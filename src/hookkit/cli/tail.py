@@ -15,7 +15,6 @@ import click
 from hookkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from hookkit.child import Child
     from hookkit.views.follow import Follower
 
 _EPILOG = """\b
@@ -127,38 +126,38 @@ def _run(program: tuple[str, ...], follower: Follower, printer: Any, keyboard: b
 
     from hookkit.child import Child
 
-    environment: dict[str, str] = {}
-    child = Child(
-        program,
-        environment,
-        stdout=sys.stderr.fileno(),
-        stdin=sys.stdin.fileno() if keyboard else subprocess.DEVNULL,
-    )
-    with _passing_on(child):
-        ended: float | None = None
-        while ended is None or time.monotonic() - ended < _SETTLE:
-            if ended is None and child.ended() is not None:
-                ended = time.monotonic()
-            child.tick()
-            _print(follower, printer)
-            time.sleep(_TICK)
-        _print(follower, printer, discover=True)
+    with _passed_on() as signals:
+        child = Child(
+            program,
+            {},
+            stdout=sys.stderr.fileno(),
+            stdin=sys.stdin.fileno() if keyboard else subprocess.DEVNULL,
+        )
+        try:
+            ended: float | None = None
+            while ended is None or time.monotonic() - ended < _SETTLE:
+                while signals:
+                    number = signals.pop(0)
+                    child.stop() if number == signal.SIGINT else child.send(number)
+                child.tick()
+                if ended is None and child.ended() is not None:
+                    ended = time.monotonic()
+                _print(follower, printer)
+                time.sleep(_TICK)
+            _print(follower, printer, discover=True)
+        finally:
+            if child.ended() is None:
+                child.send(signal.SIGTERM)
     return child.ended() or 0
 
 
 @contextlib.contextmanager
-def _passing_on(child: Child) -> Iterator[None]:
-    """Signals that are meant to end us are for the program; when it has ended, so do we."""
-
-    def passed(number: int, _frame: object) -> None:
-        if number == signal.SIGINT:
-            child.stop()
-        else:
-            child.send(number)
-
-    before = {number: signal.signal(number, passed) for number in _PASSED_ON}
+def _passed_on() -> Iterator[list[int]]:
+    """The signals that came and were meant to end us: they are for the program, and when it has ended, so do we."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in _PASSED_ON}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
