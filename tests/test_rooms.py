@@ -12,7 +12,7 @@ ROOMS = {"hookkit": ROOT / "src" / "hookkit", "hookkit.installer": ROOT / "insta
 # A room may import from its own level only itself, and from every level below.
 LEVELS = (
     {"hookkit.__main__"},
-    {"hookkit.cli"},
+    {"hookkit.cli", "hookkit.phases"},
     {"hookkit.views", "hookkit.installer", "hookkit.exporters"},
     {"hookkit.capture"},
     {"hookkit.trails"},

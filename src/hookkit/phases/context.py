@@ -1,0 +1,48 @@
+"""Which trace and which phase are open here: the one place that knows.
+
+Whoever wants to hear of phases, or has phases of its own, joins here: ``enter`` and ``leave`` are the only ones that
+change it.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hookkit.phases.handles import Phase, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What is open: a trace, a phase of it or none yet; and what was open before."""
+
+    trace: Trace
+    phase: Phase | None
+    outer: Here | None
+
+
+_current: ContextVar[Here | None] = ContextVar("hookkit_open_phase", default=None)
+
+
+def here(trace: Trace | None = None) -> Here | None:
+    """What is open in this thread or task; with ``trace``, of that one."""
+    found = _current.get()
+    while trace is not None and found is not None and found.trace is not trace:
+        found = found.outer
+    return found
+
+
+def enter(trace: Trace, phase: Phase | None) -> None:
+    _current.set(Here(trace, phase, _current.get()))
+
+
+def leave(trace: Trace, phase: Phase | None) -> None:
+    """Open is what was open before. No token is kept: a block may end in another context than it began in, and one that
+    never entered it stays as it is."""
+    found = _current.get()
+    while found is not None and (found.trace is not trace or found.phase is not phase):
+        found = found.outer
+    if found is not None:
+        _current.set(found.outer)
