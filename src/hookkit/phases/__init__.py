@@ -52,4 +52,5 @@ def phase(name: str) -> Phase:
 def current() -> Phase | Trace:
     """The phase that is open here; else the trace, whose calls go to its ``default`` phase; else what does nothing."""
     here = context.here()
-    return (here.phase or here.trace) if here else Phase(None, "")
+    found: Phase | Trace = (here.phase or here.trace) if here else Phase(None, "")
+    return found

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from hookkit.phases.handles import Phase, Trace
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What is open: a trace, a phase of it or none yet; and what was open before."""
+    """What is open: a ``Trace``, a ``Phase`` of it or none yet; and what was open before."""
 
-    trace: Trace
-    phase: Phase | None
+    trace: Any
+    phase: Any
     outer: Here | None
 
 
 _current: ContextVar[Here | None] = ContextVar("hookkit_open_phase", default=None)
 
 
-def here(trace: Trace | None = None) -> Here | None:
+def here(trace: object = None) -> Here | None:
     """What is open in this thread or task; with ``trace``, of that one."""
     found = _current.get()
     while trace is not None and found is not None and found.trace is not trace:
@@ -34,11 +31,11 @@ def here(trace: Trace | None = None) -> Here | None:
     return found
 
 
-def enter(trace: Trace, phase: Phase | None) -> None:
+def enter(trace: object, phase: object) -> None:
     _current.set(Here(trace, phase, _current.get()))
 
 
-def leave(trace: Trace, phase: Phase | None) -> None:
+def leave(trace: object, phase: object) -> None:
     """Open is what was open before. No token is kept: a block may end in another context than it began in, and one that
     never entered it stays as it is."""
     found = _current.get()

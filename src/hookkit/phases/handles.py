@@ -192,7 +192,8 @@ class Trace(_Handle):
     def _phase(self) -> GrowingPhase | None:
         assert self._growing is not None
         here = context.here(self)
-        return here.phase._phase() if here is not None and here.phase is not None else self._growing.default()
+        open_here: Phase | None = here.phase if here else None
+        return open_here._phase() if open_here is not None else self._growing.default()
 
     def _holder(self, handle: _Handle, call_id: str) -> GrowingPhase | None:
         """The phase that has this call open: the one that is meant, else any other."""

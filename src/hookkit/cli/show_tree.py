@@ -1,0 +1,34 @@
+"""`hookkit show --tree`: a session, or the file of a pipeline, as a tree of phases."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hookkit.exporters.node import Node
+
+
+def is_file(ref: str) -> bool:
+    """Whether a reference is a path: of a node file, or a folder of such."""
+    return os.sep in ref or ref.endswith(".json")
+
+
+def read(path: str) -> Node:
+    """The tree in a file, or the newest in a folder."""
+    from hookkit.exporters.node import read_file, read_latest
+
+    return read_latest(path) if os.path.isdir(path) else read_file(path)
+
+
+def show(node: Node, as_json: bool) -> int:
+    if as_json:
+        click.echo(node.to_json())
+        return 0
+    from hookkit.views.tree import render
+
+    for line in render(node):
+        click.echo(line)
+    return 0
