@@ -11,6 +11,7 @@ _EPILOG = """\b
 Examples:
   hookkit export git-ai main..HEAD
   hookkit export agent-trace main..HEAD > traces.jsonl
+  hookkit export last --format belay
 
 \b
 Each of them has --json and --help.
@@ -40,11 +41,25 @@ _provisional = click.option("--provisional", is_flag=True, help="Also lines whos
 _revisions = click.argument("revisions", metavar="[REVISION]...", nargs=-1)
 
 
-@click.group(epilog=_EPILOG)
-def command() -> None:
-    """Tell others which session wrote which lines: as git-ai notes, or as Agent Trace records.
+class _Export(click.Group):
+    """What is no format of commits is a session: `hookkit export REF --format FORMAT`."""
 
-    What leaves is ids, models, paths and line numbers; no prompt, no answer, no code.
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self.commands:
+            return super().resolve_command(ctx, args)
+        from hookkit.cli import export_session
+
+        return export_session.command.name, export_session.command, args
+
+
+@click.group(cls=_Export, epilog=_EPILOG)
+def command() -> None:
+    """Tell others which session wrote which lines: as git-ai notes, or as Agent Trace records. Or, with a session's REF
+    and --format, tell them of that session.
+
+    What leaves with the lines is ids, models, paths and line numbers; no prompt, no answer, no code.
     """
 
 
