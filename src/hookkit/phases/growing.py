@@ -18,7 +18,7 @@ class Call:
 
     name: str
     said: tuple[int, int]
-    began: float = field(default_factory=time.monotonic)
+    began: float
     ended: float | None = None
 
     def node(self, window: int) -> Node:
@@ -82,7 +82,7 @@ class GrowingPhase:
         self._hear(0, tokens)
         if call_id in self.open_calls:
             self.tool_result(call_id, 0)
-        call = self.open_calls[call_id] = Call(name, self.said)
+        call = self.open_calls[call_id] = Call(name, self.said, time.monotonic())
         self.calls.append(call)
 
     def tool_result(self, call_id: str, tokens: int) -> None:
@@ -127,16 +127,17 @@ class GrowingPhase:
 
 @dataclass(slots=True, eq=False)
 class GrowingTrace:
-    """A tree from its first event on. window: tokens, 0 if not known. prices: USD a million tokens, in and out."""
+    """A tree from its first event on. window: tokens, 0 if not known. prices: USD a million tokens, in and out.
+    since: seconds of the monotonic clock."""
 
     id: str
     name: str
     window: int
     prices: tuple[float, float]
+    since: float
     phases: list[GrowingPhase] = field(default_factory=list)
     said: tuple[int, int] = (0, 0)
     _default: GrowingPhase | None = None
-    _since: float = field(default_factory=time.monotonic)
 
     def phase(self, name: str, outer: GrowingPhase | None) -> GrowingPhase:
         """A new phase with its marker; ``default`` ends where it begins outside of all others."""
@@ -163,7 +164,7 @@ class GrowingTrace:
         self.said = max(self.said[0], said[0]), max(self.said[1], said[1])
 
     def node(self) -> Node:
-        lasted = count((time.monotonic() - self._since) * 1000)
+        lasted = count((time.monotonic() - self.since) * 1000)
         children = tuple(node for phase in self.phases for node in phase.nodes())
         return Node(self.id, "trace", self.name, duration_ms=lasted, children=children)
 

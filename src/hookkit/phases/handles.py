@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -137,12 +138,13 @@ class Trace(_Handle):
                 return
             self._begun = True
             try:
-                given, taken = self._prices
+                taken, given = self._prices
                 self._reserve()
             except Exception as error:
                 self.error = error
                 raise
-            self._growing = GrowingTrace(self.id, self._name, self._window, (amount(given), amount(taken)))
+            prices = amount(taken), amount(given)
+            self._growing = GrowingTrace(self.id, self._name, self._window, prices, time.monotonic())
         context.enter(self, None)
 
     def phase(self, name: str) -> Phase:
