@@ -158,9 +158,21 @@ def test_a_tree_without_end_is_refused(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("é", 1), ("→→", 2), (b"12345678", 2)]
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("a", 1),
+        ("abcd", 1),
+        ("abcde", 2),
+        ("é", 1),
+        ("→→", 2),
+        (b"12345678", 2),
+        (None, 0),
+        ({}, 1),
+        ({"ä": [1]}, 3),
+    ],
 )
-def test_tokens_are_estimated_by_bytes(text: str | bytes, tokens: int) -> None:
+def test_tokens_are_estimated_by_bytes(text: object, tokens: int) -> None:
     assert estimate(text) == tokens
 
 

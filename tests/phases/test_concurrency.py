@@ -53,10 +53,10 @@ def test_ten_threads_that_inherit_the_context() -> None:
 
     def pipeline(number: int) -> None:
         with phases.phase(f"phase-{number}"):
-            barrier.wait(60)
+            barrier.wait(300)
             current = phases.current()
             assert isinstance(current, Phase)
-            work(number, current, lambda: barrier.wait(60))
+            work(number, current, lambda: barrier.wait(300))
 
     with phases.trace("pool") as run, ThreadPoolExecutor(WORKERS) as pool:
         done = [pool.submit(contextvars.copy_context().run, pipeline, number) for number in range(WORKERS)]
@@ -71,8 +71,8 @@ def test_ten_threads_that_inherit_nothing_use_the_handles() -> None:
     def pipeline(number: int) -> None:
         phases.current().tool_start("of no trace")
         with run.phase(f"phase-{number}") as own:
-            barrier.wait(60)
-            work(number, own, lambda: barrier.wait(60))
+            barrier.wait(300)
+            work(number, own, lambda: barrier.wait(300))
 
     with phases.trace("pool") as run, ThreadPoolExecutor(WORKERS) as pool:
         [*pool.map(pipeline, range(WORKERS))]
@@ -120,11 +120,11 @@ def test_each_thread_may_have_a_trace_of_its_own(folder: Path, ids: str) -> None
 
     def pipeline(number: int) -> phases.Trace:
         with phases.trace(f"run-{number}", f"id-{number}" if ids == "own" else "shared") as run:
-            barrier.wait(60)
+            barrier.wait(300)
             with phases.phase(f"phase-{number}"):
-                barrier.wait(60)
+                barrier.wait(300)
                 phases.current().tool_start(f"tool-{number}")
-            barrier.wait(60)
+            barrier.wait(300)
         return run
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -164,13 +164,13 @@ def test_a_trace_may_end_while_others_still_work() -> None:
         with run.phase("late") as late:
             late.tool_start("in time")
             begun.set()
-            ended.wait(60)
+            ended.wait(300)
             late.tool_start("too late")
 
     with phases.trace("run") as run:
         thread = threading.Thread(target=worker)
         thread.start()
-        begun.wait(60)
+        begun.wait(300)
     ended.set()
     thread.join()
     assert names(phase(written(run), "late")) == ["in time"]

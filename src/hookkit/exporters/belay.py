@@ -70,7 +70,8 @@ def _parts(record: Mapping[str, Any]) -> list[_Part]:
     parts = _told(given, metadata.get("step_phases") or {}, record["steps"], default) if given else None
     if parts is None:
         parts = _turns(record["steps"], default)
-    if any(step["role"] == "agent" for step in default.steps):
+    default.steps = [step for step in default.steps if step["role"] == "agent"]
+    if default.steps:
         default.start = next((at for step in default.steps if (at := micros(step.get("timestamp"))) is not None), None)
         later = (at for at, part in enumerate(parts) if default.start is None or (part.start or 0) > default.start)
         parts.insert(next(later, len(parts)), default)
@@ -149,9 +150,9 @@ class _Contexts:
     def add(self, step: Mapping[str, Any]) -> None:
         keys = ("call_type", "parent_step", "agent_role", "subagent_trajectory_ref")
         stream = tuple(step.get(key) for key in keys)
-        calls = [call["tool_name"] + str(call.get("input") or "") for call in step.get("tool_calls") or ()]
-        said = estimate(step.get("content") or "") + sum(estimate(call) for call in calls)
-        heard = sum(estimate(result.get("content") or "") for result in step.get("observations") or ())
+        said = estimate(step.get("content"))
+        said += sum(estimate(call["tool_name"]) + estimate(call.get("input")) for call in step.get("tool_calls") or ())
+        heard = sum(estimate(result.get("content")) for result in step.get("observations") or ())
         is_agent = step["role"] == "agent"
         taken, given = self._now.get(stream, (0, 0))
         counted = _usage(step)

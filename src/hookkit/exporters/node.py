@@ -114,9 +114,13 @@ def short_id() -> str:
     return uuid.uuid4().hex[:8]
 
 
-def estimate(text: str | bytes | bytearray) -> int:
-    """Tokens of a text, as belaykit estimates them: a quarter of its bytes, rounded up."""
-    return (len(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text) + 3) // 4
+def estimate(said: object) -> int:
+    """Tokens, as belaykit estimates them: a quarter of the bytes, rounded up. What is no text is measured as JSON."""
+    if said is None:
+        return 0
+    if not isinstance(said, (str, bytes, bytearray)):
+        said = json.dumps(said, ensure_ascii=False, separators=(",", ":"), default=str)
+    return (len(said.encode("utf-8", "surrogatepass") if isinstance(said, str) else said) + 3) // 4
 
 
 def write(node: Node, folder: str | os.PathLike[str] = DIR, trace_id: str | None = None) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import threading
@@ -278,15 +277,7 @@ def _text(name: object) -> str:
 
 
 def _estimate(said: object) -> int:
-    """Tokens of a text, or of JSON."""
-    if said is None:
-        return 0
     try:
-        if isinstance(said, (bytes, bytearray)):
-            return estimate(said)
-        text = (
-            said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, separators=(",", ":"), default=str)
-        )
-        return (len(text.encode("utf-8", "surrogatepass")) + 3) // 4
+        return estimate(said)
     except Exception:  # whatever was given
         return 0

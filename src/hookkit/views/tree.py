@@ -127,7 +127,7 @@ def _line(name: str, pad: int, cells: Sequence[str]) -> str:
 
 
 def _cell(row: _Row, key: str, size: int) -> str:
-    said = row.cells[key].ljust(size) if key in ("bar", "spark", "warn") else row.cells[key].rjust(size)
+    said = row.cells[key].ljust(size) if key == "spark" else row.cells[key].rjust(size)
     if key not in ("context", "bar", "spark", "warn") or row.percent is None:
         return said
     return text.styled(said, "red" if row.percent > DANGER else "yellow" if row.percent > WARNING else "green")
