@@ -12,10 +12,10 @@ ROOMS = {"hookkit": ROOT / "src" / "hookkit", "hookkit.installer": ROOT / "insta
 # A room may import from its own level only itself, and from every level below.
 LEVELS = (
     {"hookkit.__main__"},
-    {"hookkit.cli", "hookkit.phases"},
+    {"hookkit.cli"},
     {"hookkit.views", "hookkit.installer", "hookkit.exporters"},
     {"hookkit.capture"},
-    {"hookkit.trails"},
+    {"hookkit.trails", "hookkit.phases"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
     {"hookkit.paths", "hookkit.errors", "hookkit.redaction"},
     {"hookkit"},

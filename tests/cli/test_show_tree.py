@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookkit.cli import run
-from hookkit.exporters.node import Node, read_file, read_latest, write
+from hookkit.store.node import Node, read_file, read_latest, write
 
 from .recorded import Session, valid
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hookkit import phases
-from hookkit.exporters.node import MOST
+from hookkit.store.node import MOST
 
 from .conftest import Clock
 from .support import names, phase, shape, written

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookkit import phases
-from hookkit.exporters.node import Node, read_file
+from hookkit.store.node import Node, read_file
 
 from .support import valid
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.exporters.node import Node
+from hookkit.store.node import Node
 from hookkit.views.cells import cut, width
 from hookkit.views.tree import ASCII, Glyphs, Sum, render, sparkline, thermobar
 

@@ -29,7 +29,8 @@ def command(ref: str, form: str, output: str | None, as_json: bool) -> int:
     belay: a tree of its phases, or turns, with their tool calls; it names tools and models, and quotes the first words
     of each prompt, without secrets.
     """
-    from hookkit.exporters import belay, node
+    from hookkit.exporters import belay
+    from hookkit.store import node
     from hookkit.store.files import trace_path
     from hookkit.store.index import Index
     from hookkit.store.refs import resolve

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hookkit.exporters.node import Node
+    from hookkit.store.node import Node
 
 
 def is_file(ref: str) -> bool:
@@ -18,7 +18,7 @@ def is_file(ref: str) -> bool:
 
 def read(path: str) -> Node:
     """The tree in a file, or the newest in a folder."""
-    from hookkit.exporters.node import read_file, read_latest
+    from hookkit.store.node import read_file, read_latest
 
     return read_latest(path) if os.path.isdir(path) else read_file(path)
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.exporters.node import Node, estimate, is_id
 from hookkit.exporters.windows import context_window
 from hookkit.redaction import redact
+from hookkit.store.node import Node, estimate, is_id
 from hookkit.trails.timeline import FOREVER, Timeline, micros, timeline
 
 _TITLE = 48

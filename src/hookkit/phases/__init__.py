@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import os
 
-from hookkit.exporters.node import DIR, Node, read_file, read_latest
 from hookkit.phases import context
 from hookkit.phases.handles import Phase, Tool, Trace
+from hookkit.store.node import DIR, Node, read_file, read_latest
 
 __all__ = ["Node", "Phase", "Tool", "Trace", "current", "phase", "read_file", "read_latest", "trace"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from hookkit.exporters.node import MOST, Node, short_id
+from hookkit.store.node import MOST, Node, short_id
 
 
 @dataclass(slots=True)

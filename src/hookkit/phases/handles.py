@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from hookkit.exporters.node import DIR, estimate, is_id, short_id, write
 from hookkit.phases import context
 from hookkit.phases.growing import GrowingPhase, GrowingTrace, amount, count
+from hookkit.store.node import DIR, estimate, is_id, short_id, write
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from hookkit.exporters.node import Node
+from hookkit.store.node import Node
 from hookkit.store.plain import plain
 from hookkit.views import text
 from hookkit.views.cells import cut, is_utf8, width

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookkit.errors import HookkitError, UsageError
-from hookkit.exporters.node import MOST, Node, estimate, is_id, read_file, read_latest, write
+from hookkit.store.node import MOST, Node, estimate, is_id, read_file, read_latest, write
 
 from . import go_node
 
