@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def is_file(ref: str) -> bool:
     """Whether a reference is a path: of a node file, or a folder of such."""
-    return os.sep in ref or ref.endswith(".json")
+    return ref.endswith(".json") or (os.sep in ref and "://" not in ref)
 
 
 def read(path: str) -> Node:

@@ -34,11 +34,15 @@ def node_tree(record: Mapping[str, Any]) -> Node:
     for step in record["steps"]:
         contexts.add(step)
     _share_cost(record, parts)
+    inner: dict[str, list[_Part]] = {}
+    for part in parts:
+        if part.parent is not None:
+            inner.setdefault(part.parent, []).append(part)
     children: list[Node] = []
     for part in parts:
         if part.marked:
             children.append(Node(_id(trace_id, f"marker {part.key}"), "marker", f"→ {part.name}"))
-        children.append(_phase(trace_id, part, parts, contexts, times))
+        children.append(_phase(trace_id, part, inner.get(part.key, ()), contexts, times))
     return Node(
         trace_id if is_id(trace_id) else _id(trace_id, ""),
         "trace",
@@ -173,7 +177,7 @@ def _usage(step: Mapping[str, Any]) -> tuple[int, int]:
     return sum(usage.get(key) or 0 for key in _PROMPTED), usage.get("output_tokens") or 0
 
 
-def _phase(trace_id: str, part: _Part, parts: Sequence[_Part], contexts: _Contexts, times: Timeline) -> Node:
+def _phase(trace_id: str, part: _Part, inner: Sequence[_Part], contexts: _Contexts, times: Timeline) -> Node:
     counted = [_usage(step) for step in part.steps]
     if not any(map(any, counted)):
         counted = [contexts.estimates[step["step_index"]] for step in part.steps]
@@ -183,7 +187,7 @@ def _phase(trace_id: str, part: _Part, parts: Sequence[_Part], contexts: _Contex
         "phase",
         part.name,
         model=models[-1] if models else "",
-        duration_ms=_open(part, parts, times) // 1000,
+        duration_ms=_open(part, inner, times) // 1000,
         cost_usd=part.cost_usd,
         input_tokens=sum(taken for taken, _ in counted),
         output_tokens=sum(given for _, given in counted),
@@ -229,11 +233,11 @@ def _span(part: _Part, times: Timeline) -> tuple[int, int]:
     return start, max(start, end)
 
 
-def _open(part: _Part, parts: Sequence[_Part], times: Timeline) -> int:
-    """Microseconds that a phase was the innermost one: without those of the phases inside of it."""
+def _open(part: _Part, inner: Sequence[_Part], times: Timeline) -> int:
+    """Microseconds that a phase was open, without those of the phases inside of it."""
     start, end = _span(part, times)
     lasted, at = end - start, start
-    for first, last in sorted(_span(inner, times) for inner in parts if inner.parent == part.key):
+    for first, last in sorted(_span(one, times) for one in inner):
         first, last = max(first, at), min(last, end)
         if last > first:
             lasted, at = lasted - (last - first), last

@@ -135,7 +135,9 @@ def write(node: Node, folder: str | os.PathLike[str] = DIR, trace_id: str | None
             "TRACE_ID", f"{name!r} is no id for a trace file.", "Use 1 to 64 of A-Z, a-z, 0-9, dot, hyphen, underscore."
         )
     path = Path(folder) / f"{name}.json"
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for parent in (*reversed(path.parent.parents), path.parent):
+        if not parent.is_dir():
+            parent.mkdir(mode=0o755, exist_ok=True)
     temporary = path.with_name(f".{name}.{uuid.uuid4().hex}.tmp")  # two threads may write at once
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
