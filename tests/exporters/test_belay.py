@@ -118,12 +118,13 @@ def test_calls_of_subagents_are_in_the_phase_of_their_caller_with_a_context_of_t
         step(3, "agent", 4, **sub, **call("Grep"), **usage(50, 0, 0, 2)),
         step(4, "user", 20, "next"),
         step(5, "agent", 21, **call("Edit"), **usage(1100, 0, 0, 1)),
+        step(8, "agent", 22, **call("Glob"), **sub),
         step(6, "user", 5, "nobody's", call_type="subagent"),
         step(7, "agent", 6, **call("Lost"), call_type="subagent"),
     )
     assert names(node) == ["→ turn 1: go", "turn 1: go", "→ turn 2: next", "turn 2: next"]
     assert [(one.agent_name, one.input_tokens) for one in node.children[1].children] == [
-        ("Agent", 1000), ("Grep", 50), ("Lost", 2),
+        ("Agent", 1000), ("Grep", 50), ("Glob", 50), ("Lost", 2),
     ]  # fmt: skip
     assert names(node.children[3]) == ["Edit"]
 
@@ -206,6 +207,17 @@ def test_the_phases_that_a_record_names_come_before_turns() -> None:
         "research": ["A"], "research / fetch": ["B", "C"], "default": ["D"], "write": ["E"],
     }  # fmt: skip
     assert [one.duration_ms for one in node.children] == [0, 7000, 0, 3000, 0, 0, 3500]
+
+
+def test_phases_that_overlap_inside_of_another_are_taken_off_once() -> None:
+    def one(key: str, start: int, end: int, parent: str | None = None) -> dict[str, Any]:
+        at = [f"2026-01-01T00:00:{second:02}Z" for second in (start, end)]
+        return {"id": key, "name": key, "parent": parent, "started_at": at[0], "ended_at": at[1]}
+
+    node = tree(phases=[one("a", 10, 30), one("b", 12, 20, "a"), one("c", 15, 18, "a"), one("d", 17, 40, "a")])
+    assert {one.agent_name: one.duration_ms for one in node.children if one.node_type == "phase"} == {
+        "a": 2000, "a / b": 8000, "a / c": 3000, "a / d": 23_000,
+    }  # fmt: skip
 
 
 def test_costs_go_to_the_phases_of_their_steps_and_what_is_left_to_default() -> None:

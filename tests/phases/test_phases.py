@@ -195,6 +195,28 @@ def test_calls_tell_the_context_at_their_begin_and_not_their_use() -> None:
     assert (phase(tree, "one").input_tokens, phase(tree, "one").output_tokens) == (5000, 0)
 
 
+def test_a_conversation_goes_on_where_the_one_before_or_around_was() -> None:
+    with phases.trace("run") as run:
+        with phases.phase("outer") as outer:
+            outer.completion("x" * 40)
+            with phases.phase("inner") as inner:
+                inner.tool_start("1234")
+        with run.phase("long") as long, run.phase("short"):
+            long.completion("x" * 400)
+        with phases.phase("next") as last:
+            last.tool_start("1234")
+    tree = written(run)
+    assert phase(tree, "outer / inner").children[0].output_tokens == 11
+    assert phase(tree, "next").children[0].output_tokens == 112
+
+
+def test_the_model_is_that_of_the_last_completion_that_tells_one() -> None:
+    with phases.trace("run") as run, phases.phase("p") as p:
+        for model in ("small", "large", None):
+            p.completion(model=model)
+    assert phase(written(run), "p").model == "large"
+
+
 def test_an_estimate_is_counted_once() -> None:
     with phases.trace("run") as run, phases.phase("p") as p:
         with p.tool("Read") as call:

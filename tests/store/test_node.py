@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,20 @@ def test_files_are_readable_by_all_and_replaced_as_a_whole(tmp_path: Path) -> No
     assert path.stat().st_ino != before
     assert read_file(path) == PHASE
     assert os.listdir(path.parent) == ["run-1.json"]
+
+
+def test_many_may_write_the_same_file_at_once(tmp_path: Path) -> None:
+    barrier = threading.Barrier(8)
+
+    def writer(number: int) -> None:
+        barrier.wait(300)
+        for _ in range(5):
+            write(Node("same", "trace", f"writer {number}"), tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        [*pool.map(writer, range(8))]
+    assert read_latest(tmp_path).agent_name.startswith("writer ")
+    assert os.listdir(tmp_path) == ["same.json"]
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\0b", "a b", "ä", "a" * 65, "a\n", "\\x"])

@@ -122,6 +122,11 @@ def test_columns_go_before_names_become_unreadable() -> None:
         assert "2/4 ⚠" in drawn[1]
 
 
+@pytest.mark.parametrize(("text", "cells"), [("abc", 3), ("日本", 4), ("e\u0301", 1), ("é→⚠█", 4), ("ｱＡ", 3), ("", 0)])
+def test_wide_characters_take_two_cells_and_combining_ones_none(text: str, cells: int) -> None:
+    assert width(text) == cells
+
+
 def test_control_characters_are_spelled_and_wide_ones_take_two_cells() -> None:
     node = Node("t", "trace", "a\x1b[2J\nb\u202e", children=(phase("日本語の名前" * 6, call("Read", 50)),))
     drawn = lines(node, 50)
