@@ -17,6 +17,7 @@ LEVELS = (
     {"hookkit.capture"},
     {"hookkit.trails", "hookkit.phases"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
+    {"hookkit.config"},
     {"hookkit.paths", "hookkit.errors", "hookkit.redaction"},
     {"hookkit"},
 )

@@ -13,12 +13,12 @@ import json
 import os
 import shutil
 import time
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from hookkit import paths
+from hookkit import config
+from hookkit.errors import HookkitError
 from hookkit.git.run import GitError, run
 from hookkit.git.worktree import Worktree, find, quoted
 
@@ -38,13 +38,11 @@ class Limits:
 
     @classmethod
     def load(cls) -> Limits:
-        """The user's limits; defaults for what is missing or is not a whole number."""
+        """The user's limits; the defaults if the settings cannot be read: nobody looks on who could be told."""
         try:
-            given = tomllib.loads((paths.home() / "config.toml").read_text(encoding="utf-8")).get("capture", {})
-        except (OSError, tomllib.TOMLDecodeError):
+            return cls(**{field.name: config.get(f"capture.{field.name}") for field in fields(cls)})
+        except HookkitError:
             return cls()
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in given.items() if key in known and type(value) is int})
 
 
 def heal(root: Path) -> None:
