@@ -1,35 +1,49 @@
-"""Cells of the terminal: how many a text takes, and texts of so many."""
+"""Text measured in the cells of a terminal: most characters take one, East Asian wide ones two, accents none.
+
+Where terminals differ, the larger number is taken: a line may end early, but never goes on in the next row.
+"""
 
 from __future__ import annotations
 
-import sys
 import unicodedata
-
-
-def is_utf8() -> bool:
-    """Whether standard output takes more than ASCII for sure."""
-    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+from functools import lru_cache
 
 
 def width(text: str) -> int:
-    """The cells of a text without control characters: wide characters take two, combining and invisible ones none."""
+    """How many cells a text takes that holds no control characters (see ``store.plain``)."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
-def cut(text: str, cells: int, mark: str = "…") -> str:
-    """At most so many cells of ``text``, ending with ``mark`` if it is longer."""
-    if width(text) <= cells:
-        return text
-    left, kept = cells - width(mark), []
-    for char in text:
-        left -= _cells(char)
-        if left < 0:
-            break
-        kept.append(char)
-    return "".join(kept) + mark
+def cut(text: str, room: int) -> str:
+    """The longest start of ``text`` that fits into ``room`` cells."""
+    if text.isascii():
+        return text[: max(0, room)]
+    used = 0
+    for at, char in enumerate(text):
+        used += _cells(char)
+        if used > room:
+            return text[:at]
+    return text
 
 
+def cut_front(text: str, room: int) -> str:
+    """The longest end of ``text`` that fits into ``room`` cells, and does not begin with an accent."""
+    kept = cut(text[::-1], room)[::-1]
+    while kept and not _cells(kept[0]):
+        kept = kept[1:]
+    return kept
+
+
+def pad(text: str, room: int, *, right: bool = False) -> str:
+    """``text`` filled up to ``room`` cells with spaces behind it; right: before it."""
+    spaces = " " * (room - width(text))
+    return spaces + text if right else text + spaces
+
+
+@lru_cache(maxsize=4096)
 def _cells(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+    if char == "\ufe0f":  # asks for the character before it as a picture: many terminals then draw it wide
+        return 1
+    if unicodedata.category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff" or "\ud7b0" <= char <= "\ud7ff":
+        return 0  # the latter two are the second and third letters of Korean syllables
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,30 +1,35 @@
-"""One sign for each kind of row. A sign is never all that tells: words stand beside it."""
+"""The signs beyond ASCII that views use, and what stands for them where they cannot be shown."""
 
 from __future__ import annotations
 
-import locale
 import os
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 
-_UNICODE = {
-    "turn": "▶", "subagent": "↳", "said": "·", "running": "→", "done": "✓", "failed": "✗", "no_result": "?",
-    "gap": "±", "tokens": "Σ", "error": "!", "phase": "◆",
-}  # fmt: skip
-_ASCII = {
-    "turn": ">", "subagent": "\\", "said": ".", "running": "~", "done": "+", "failed": "x", "no_result": "?",
-    "gap": "*", "tokens": "=", "error": "!", "phase": "#",
-}  # fmt: skip
+from hookkit import config
 
 
-def is_unicode() -> bool:
-    """Whether the terminal can be trusted with more than ASCII."""
-    if os.environ.get("TERM") in ("dumb", "linux"):
-        return False
-    encoding = sys.stdout.encoding if sys.stdout else locale.getpreferredencoding(False)
-    return (encoding or "").lower().replace("-", "") == "utf8"
+@dataclass(frozen=True, slots=True)
+class Icons:
+    """more: text goes on. opening, closing: around what was looked for."""
+
+    more: str
+    opening: str
+    closing: str
 
 
-def icons() -> Mapping[str, str]:
-    """Name -> sign, of one cell each."""
-    return _UNICODE if is_unicode() else _ASCII
+UNICODE = Icons("…", "»", "«")
+ASCII = Icons("...", ">>", "<<")
+
+
+def icons() -> Icons:
+    """Those that standard output can show, unless the setting ``icons`` says which."""
+    return _chosen(os.environ.get("HOOKKIT_ICONS"), (getattr(sys.stdout, "encoding", None) or "").lower())
+
+
+@cache
+def _chosen(_variable: str | None, encoding: str) -> Icons:
+    """Once for all: every text that is shown asks."""
+    said = config.get("icons")
+    return UNICODE if said == "unicode" or (said == "auto" and encoding.startswith("utf")) else ASCII
