@@ -66,7 +66,7 @@ def import_file(name: str, path: Path, report: Report, *, limit: int = 0, dry_ru
                     continue
                 trace, text = record.head["trace_id"], b"".join(record.text())
                 file = trace_path(trace)
-                summary = summarise({**record.head, "metadata": record.metadata})
+                summary = summarise({**record.head, "metadata": record.metadata}, record.tools())
                 known = file.is_file() and file.read_bytes() == text
                 if not known and not dry_run:
                     paths.private_dir(paths.traces())

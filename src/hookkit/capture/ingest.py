@@ -260,7 +260,7 @@ def _changed(path: Path) -> float:
 
 def _store(record: Record) -> dict[str, Any]:
     trace = record.head["trace_id"]
-    summary = summarise({**record.head, "metadata": record.metadata})
+    summary = summarise({**record.head, "metadata": record.metadata}, record.tools())
     paths.private_dir(paths.traces())
     found = replace_file(trace_path(trace), record.text())
     with Index() as index:

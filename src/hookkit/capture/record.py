@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,6 +42,8 @@ STEP_KEYS: Mapping[str, Any] = {
 }
 _PLACE = b'{"agent_role": null, "call_type": null, '
 _PARENT = b', "parent_step": null, '
+# The end of a call: its keys are sorted, and a quote inside a string is escaped.
+_TOOL = re.compile(rb'"tool_call_id": "(?:[^"\\]|\\.)*", "tool_name": "((?:[^"\\]|\\.)*)"')
 _INDEX = b', "step_index": 0, "subagent_trajectory_ref": null, '
 
 
@@ -135,6 +139,11 @@ class Record:
     metadata: dict[str, Any]
     steps: list[bytes] = field(default_factory=list)
     unseen: Mapping[str, int | None] = field(default_factory=dict)
+
+    def tools(self) -> dict[str, int]:
+        """Name of a tool -> its calls."""
+        names = Counter(name for step in self.steps for name in _TOOL.findall(step))
+        return dict(sorted((json.loads(b'"%b"' % name), number) for name, number in names.items()))
 
     def text(self) -> Iterator[bytes]:
         """The whole record with its content hash, in pieces, ending with a newline."""

@@ -17,11 +17,11 @@ from hookkit.errors import HookkitError
 from hookkit.store.files import trace_path
 from hookkit.store.summary import summarise
 
-_VERSION = 1
+_VERSION = 2
 _TABLE = """
 CREATE TABLE traces (
     trace_id TEXT PRIMARY KEY, session_id TEXT, agent TEXT, project TEXT, activity INTEGER,
-    mtime_ns INTEGER, size INTEGER, summary TEXT
+    mtime_ns INTEGER, size INTEGER, errors INTEGER, tools TEXT, models TEXT, summary TEXT
 );
 CREATE INDEX by_activity ON traces (activity DESC, trace_id);
 CREATE INDEX by_session ON traces (session_id);
@@ -90,10 +90,29 @@ class Index:
             self._put(trace_id, found, summary)
 
     def rows(
-        self, *, project: str | None = None, agent: str | None = None, since_us: int | None = None, limit: int = 0
+        self,
+        *,
+        project: str | None = None,
+        agent: str | None = None,
+        since_us: int | None = None,
+        tool: str | None = None,
+        model: str | None = None,
+        errors: bool = False,
+        limit: int = 0,
     ) -> Iterator[Row]:
-        """The traces, latest activity first. since_us: microseconds since 1970. limit 0: all."""
-        conditions = {"project = ?": project, "agent = ?": agent, "activity >= ?": since_us}
+        """The traces, latest activity first.
+
+        since_us: microseconds since 1970. tool: one that was called. model: a part of its name. Both in upper or lower
+        case. errors: only sessions with failed calls or errors of their own. limit 0: all.
+        """
+        conditions = {
+            "project = ?": project,
+            "agent = ?": agent,
+            "activity >= ?": since_us,
+            "instr(tools, ?)": _line(tool) if tool is not None else None,
+            "instr(models, ?)": model.casefold() if model is not None else None,
+            "errors >= ?": 1 if errors else None,
+        }
         given = {text: value for text, value in conditions.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
         query = f"{_ROWS} {where} ORDER BY activity DESC, trace_id LIMIT ?"
@@ -113,9 +132,17 @@ class Index:
         text = json.dumps(summary, ensure_ascii=False) if summary else ""
         values = (
             trace_id, _text(fields.get("session_id", "")), _text(fields.get("agent")), _text(fields.get("project")),
-            activity(fields.get("last_activity_at")), found.st_mtime_ns, found.st_size, _text(text),
+            activity(fields.get("last_activity_at")), found.st_mtime_ns, found.st_size,
+            fields.get("failed_tool_calls", 0) + fields.get("errors", 0),
+            _text("".join(map(_line, fields.get("tools", ())))), _text("".join(map(_line, fields.get("models", ())))),
+            _text(text),
         )  # fmt: skip
-        self._db.execute("INSERT OR REPLACE INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._db.execute(f"INSERT OR REPLACE INTO traces VALUES ({', '.join('?' * len(values))})", values)
+
+
+def _line(name: str) -> str:
+    """A name as one line of a column that holds several: found whole, whatever is around it."""
+    return f"\n{name.casefold()}\n"
 
 
 def index_path() -> Path:

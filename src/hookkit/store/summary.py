@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 _TITLE = 80
 
 
-def summarise(record: Mapping[str, Any]) -> dict[str, Any]:
+def summarise(record: Mapping[str, Any], tools: Mapping[str, int] | None = None) -> dict[str, Any]:
     """The summary of a trace; its shape is schemas/session-summary.schema.json.
 
-    record: a TraceRecord as JSON. A record of hookkit says the counts in ``metadata["capture"]`` and its steps are
-    not looked at; of any other record they are counted.
+    record: a TraceRecord as JSON. A record of hookkit says most counts in ``metadata["capture"]``; of any other record
+    they are counted. tools: name -> calls; without it the steps are looked at.
     """
     metadata = _mapping(record.get("metadata"))
     capture = metadata.get("capture")
@@ -37,6 +38,7 @@ def summarise(record: Mapping[str, Any]) -> dict[str, Any]:
         "steps": metrics.get("total_steps", 0),
         "tool_calls": capture.get("tool_calls", 0),
         "failed_tool_calls": capture.get("failed_tool_calls", 0),
+        "tools": dict(_tools(record) if tools is None else tools),
         "denied_tool_calls": len(metadata.get("permission_denials", ())),
         "subagents": capture.get("subagents", 0),
         "input_tokens": metrics.get("total_input_tokens", 0),
@@ -66,6 +68,11 @@ def title(prompt: object) -> str | None:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _tools(record: Mapping[str, Any]) -> Mapping[str, int]:
+    calls = (call for step in record.get("steps") or () for call in step.get("tool_calls") or ())
+    return dict(sorted(Counter(str(call["tool_name"]) for call in calls).items()))
 
 
 def _counted(record: Mapping[str, Any]) -> Mapping[str, Any]:
