@@ -66,8 +66,7 @@ def test_text_has_a_line_for_each_session_and_no_colour(capsys: pytest.CaptureFi
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == [
         "TRACE",
-        "LAST",
-        "ACTIVITY",
+        "ACTIVE",
         "AGENT",
         "PROJECT",
         "TURNS",

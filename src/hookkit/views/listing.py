@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from hookkit.views import text
+from hookkit.views.cells import width
+
+Summary = Mapping[str, Any]
 
 EMPTY = """\
 No session was recorded yet.
@@ -15,30 +19,64 @@ No session was recorded yet.
   hookkit ingest    read the sessions that this project's agents already kept
   hookkit demo      see what a recording looks like, without an agent"""
 
-_HEAD = ("TRACE", "LAST ACTIVITY", "AGENT", "PROJECT", "TURNS", "CALLS", "FAILED", "TOKENS", "TITLE")
-_NUMBERS = frozenset({4, 5, 6, 7})
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    head: str
+    cell: Callable[[Summary], str]
+    right: bool = False
 
 
-def render(summaries: Sequence[Mapping[str, Any]]) -> str:
-    """One line a session, latest activity first. ``*`` marks a session whose last turn had not ended."""
-    rows = [_HEAD, *(_row(summary) for summary in summaries)]
-    others = sum(max(len(row[column]) for row in rows) + 2 for column in range(len(_HEAD) - 1))
-    rows = [(*row, text.one_line(title, text.fits(others))) for *row, title in rows]
-    lines = text.table(rows, right=_NUMBERS)
+def render(summaries: Sequence[Summary], *, long: bool = False, room: int | None = None) -> str:
+    """One line a session, latest activity first. ``*`` marks a session whose last turn had not ended.
+
+    long: times by the clock, and the models. No line takes more cells than ``room``, by default the terminal's: what
+    matters least goes first.
+    """
+    room = text.columns() if room is None else room
+    columns = [column for column in (*_COLUMNS, *_LONG * long) if column.head != (_AGE if long else _TIME)]
+    columns.append(_Column("TITLE", lambda summary: text.one_line(summary["title"] or "", _TITLE)))
+    cells = {column.head: [column.head, *map(column.cell, summaries)] for column in columns}
+    widths = {head: max(map(width, told)) for head, told in cells.items()}
+    widths["TITLE"] = min(widths["TITLE"], _SHORTEST_TITLE)
+    for head in _GO_FIRST:
+        if sum(widths.values()) + 2 * (len(widths) - 1) <= room:
+            break
+        widths.pop(head, None)
+    shown = [column for column in columns if column.head in widths]
+    rows = list(zip(*(cells[column.head] for column in shown), strict=True))
+    lines = text.fitted(rows, frozenset(at for at, column in enumerate(shown) if column.right), room)
     return "\n".join([text.styled(lines[0], "dim"), *lines[1:]])
 
 
-def _row(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    used = sum(summary[key] for key in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"))
+def _name(summary: Summary) -> str:
+    return str(summary["trace_id"][:8]) + ("" if summary["complete"] else "*")
+
+
+def _project(summary: Summary) -> str:
     project = summary["project"]
-    return (
-        summary["trace_id"][:8] + ("" if summary["complete"] else "*"),
-        text.local(summary["last_activity_at"]),
-        text.one_line(str(summary["agent"]), 20),
-        text.one_line(PurePath(project).name if project else "", 24),
-        str(summary["turns"]),
-        str(summary["tool_calls"]),
-        str(summary["failed_tool_calls"] or ""),
-        text.tokens(used),
-        text.one_line(summary["title"] or "", 80),
-    )
+    return text.one_line(PurePath(project).name if project else "", 24)
+
+
+def _tokens(summary: Summary) -> str:
+    keys = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    return text.tokens(sum(summary[key] for key in keys))
+
+
+_TITLE = 80
+_SHORTEST_TITLE = 20
+_AGE, _TIME = "ACTIVE", "LAST ACTIVITY"
+_COLUMNS = (
+    _Column("TRACE", _name),
+    _Column(_AGE, lambda summary: text.ago(summary["last_activity_at"])),
+    _Column(_TIME, lambda summary: text.local(summary["last_activity_at"])),
+    _Column("AGENT", lambda summary: text.one_line(str(summary["agent"]), 20)),
+    _Column("PROJECT", _project),
+    _Column("TURNS", lambda summary: str(summary["turns"]), right=True),
+    _Column("CALLS", lambda summary: str(summary["tool_calls"]), right=True),
+    _Column("FAILED", lambda summary: str(summary["failed_tool_calls"] or ""), right=True),
+    _Column("TOKENS", _tokens, right=True),
+)
+_LONG = (_Column("MODELS", lambda summary: text.one_line(", ".join(summary["models"]), 40)),)
+# Where there is no room for all; the trace and as much of its title as fits stay.
+_GO_FIRST = ("MODELS", "TOKENS", "TURNS", "FAILED", "CALLS", "PROJECT", "AGENT", _AGE, _TIME)

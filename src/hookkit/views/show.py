@@ -8,21 +8,33 @@ from typing import Any
 from hookkit.store.plain import plain
 from hookkit.store.summary import summarise
 from hookkit.trails.timeline import Gap, Window
-from hookkit.views import text
+from hookkit.views import filters, text
+from hookkit.views.clock import Clock, Times
+from hookkit.views.filters import Predicate
 from hookkit.views.outline import Item, outline
 
 _WIDTH = 100
+_CLOCK = 12  # cells of a row's time
 # Said of every call that is not a file edit: its tree ids are there, its lines are not known by the hook.
 _EXPECTED = frozenset({"hook_only", "posttooluse_no_file_range"})
 
 
-def render(record: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of a trace: what it is, then its turns with their calls, windows and gaps."""
+def render(record: Mapping[str, Any], wanted: Predicate | None = None, times: Times | None = None) -> Iterator[str]:
+    """The lines of a trace: what it is, then its turns with their calls, windows and gaps.
+
+    wanted: which rows. times: how to tell the time of every row; None: only when a turn began, by the clock.
+    """
     yield from header(record)
-    for item in outline(record):
+    items = outline(record)
+    clock = Clock(times, record.get("timestamp_start")) if times else None
+    for item in filters.chosen(items, wanted) if wanted else items:
         if item.kind == "turn":
             yield ""
-        yield row(item)
+        if clock is None:
+            yield row(item)
+        else:
+            told = clock.tell(item.time) if item.kind not in ("tokens", "gap") else ""
+            yield text.styled(f"{told:>{_CLOCK}}", "dim") + " " + row(item, with_time=False)
 
 
 def header(record: Mapping[str, Any]) -> Iterator[str]:
@@ -85,12 +97,12 @@ def _state(summary: Mapping[str, Any]) -> str:
     return "complete" if summary["complete"] else "the last turn had not ended when this was read"
 
 
-def row(item: Item) -> str:
-    """One row as text, without the blank line before a turn."""
+def row(item: Item, *, with_time: bool = True) -> str:
+    """One row as text, without the blank line before a turn. with_time: say when a turn began."""
     indent = "  " + "    " * item.depth
     if item.kind == "turn":
-        clock = text.local(item.time, "%H:%M:%S")
-        return text.styled(f"Turn {item.turn}  {clock}  {text.one_line(item.text, _WIDTH)}", "bold")
+        clock = f"  {text.local(item.time, '%H:%M:%S')}" if with_time else ""
+        return text.styled(f"Turn {item.turn}{clock}  {text.one_line(item.text, _WIDTH)}", "bold")
     if item.kind == "subagent":
         return f"{indent}{plain(item.name)}: {text.one_line(item.text, _WIDTH)}"
     if item.kind == "said":
