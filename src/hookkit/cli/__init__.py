@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 something is wrong, 2 usage, 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "list": ("list", "command"),
     "show": ("show", "command"),
     "tail": ("tail", "command"),
+    "search": ("search", "command"),
     "blame": ("blame", "command"),
     "track": ("track", "command"),
     "graph": ("graph", "command"),
@@ -38,6 +40,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "resume": ("resume", "command"),
     "prune": ("prune", "command"),
     "demo": ("demo", "command"),
+    "config": ("config", "command"),
+    "completion": ("completion", "command"),
     "watch": ("watch", "command"),
     "_ingest-session": ("ingest_session", "command"),
     "_commit": ("commit", "command"),
@@ -49,6 +53,7 @@ Examples:
   hookkit doctor                 prove that the hooks fire
   hookkit list                   the recorded sessions
   hookkit show last              the newest one: turns, calls, gaps
+  hookkit search TODO            where prompts, answers, calls and results say so
   hookkit blame src/app.py       which call wrote which line
   hookkit demo                   see it all at once, without an agent
   hookkit remove claude-code     put the settings back byte for byte
@@ -83,13 +88,15 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. ``arguments`` default to the process's own."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not (sys.stdout.encoding or "").lower().startswith("utf"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a session said may be in any script
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; give its exit code."""
     try:
-        result = cli.main(args=[*arguments], prog_name="hookkit", standalone_mode=False)
+        result = cli.main(args=[*arguments], prog_name="hookkit", standalone_mode=False, color=_colour())
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -104,8 +111,19 @@ def run(arguments: Sequence[str]) -> int:
     except HookkitError as error:
         return _refuse(error, as_json="--json" in arguments)
     except Exception as error:
+        if "_HOOKKIT_COMPLETE" in os.environ:
+            return 1  # a shell asks what to offer: nothing may disturb the line that is being typed
         return _unexpected(error, as_json="--json" in arguments)
     return result if isinstance(result, int) else 0
+
+
+def _colour() -> bool | None:
+    """True where colours are wanted of what is no terminal's: click takes them out of it otherwise."""
+    if not os.environ.get("FORCE_COLOR"):
+        return None
+    from hookkit.views.colour import wanted
+
+    return True if wanted() else None
 
 
 def _refuse(error: HookkitError, as_json: bool) -> int:

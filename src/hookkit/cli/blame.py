@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hookkit.cli import where
+from hookkit.cli import complete, pager, where
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
@@ -34,9 +34,17 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("target", metavar="PATH[:LINE|:A-B]|commit [REV]", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument(
+    "target",
+    metavar="PATH[:LINE|:A-B]|commit [REV]",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    shell_complete=complete.files,
+)
 @click.option("--rev", help="The file as it is in this commit; default: as it is in the worktree.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line; of a commit, one object.")
+@pager.option
 def command(target: tuple[str, ...], rev: str | None, as_json: bool) -> int:
     """Show for each line which tool call wrote it: agent, turn, tool.
 
@@ -90,19 +98,16 @@ def _blame_file(argument: str, rev: str | None, as_json: bool) -> int:
     if any(b"\0" in line.text for line in lines):
         raise _binary(path)
     if as_json:
-        for text in view.dump(place.path, lines):
-            click.echo(text)
+        pager.show(view.dump(place.path, lines))
         return 0
     if not lines:
         click.echo(f"{path} is empty.", err=True)
     elif ranges and len(lines) == 1 and ranges[0][0] == ranges[0][1]:
         from hookkit.views import blame_line
 
-        for text in blame_line.render(place.path, lines[0], _session(lines[0])):
-            click.echo(text)
+        pager.show(blame_line.render(place.path, lines[0], _session(lines[0])))
     else:
-        for text in view.render(place.path, lines):
-            click.echo(text)
+        pager.show(view.render(place.path, lines))
     return 0
 
 
@@ -232,6 +237,5 @@ def _blame_commit(rev: str, as_json: bool) -> int:
     if as_json:
         click.echo(view.dump(share))
     else:
-        for text in view.render(share):
-            click.echo(text)
+        pager.show(view.render(share))
     return 0

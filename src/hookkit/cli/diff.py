@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hookkit.cli import where
+from hookkit.cli import complete, pager, where
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("ref", metavar="TRACE[:STEP]", default="last")
+@click.argument("ref", metavar="TRACE[:STEP]", default="last", shell_complete=complete.traces)
 @click.option("--gaps", "show_gaps", is_flag=True, help="What changed outside of all calls instead, gap by gap.")
 @click.option("--stat", is_flag=True, help="A diffstat instead of the patch.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with the patch and its files.")
+@pager.option
 def command(ref: str, show_gaps: bool, stat: bool, as_json: bool) -> int:
     """Show what a call, a turn or a session changed, as a patch that `git apply` takes.
 
@@ -63,7 +64,7 @@ def command(ref: str, show_gaps: bool, stat: bool, as_json: bool) -> int:
     if as_json:
         click.echo(view.to_json(chosen, patch, limits))
         return 0
-    write(view.head(chosen, patch.files, limits), patch)
+    write([(view.head(chosen, patch.files, limits), patch)])
     return 0
 
 
@@ -101,24 +102,25 @@ def _gaps(worktree: Worktree, chosen: Selection, events: Sequence[TrailEvent], s
         return 0
     if not found:
         click.echo("Nothing changed outside of its calls.", err=True)
-    for gap, patch in found:
-        write(view.head(gap, patch.files), patch)
+    write((view.head(gap, patch.files), patch) for gap, patch in found)
     return 0
 
 
-def write(head: Iterable[str], patch: Patch) -> None:
-    """To a terminal as text that is safe there; to anything else byte for byte."""
+def write(patches: Iterable[tuple[Iterable[str], Patch]]) -> None:
+    """Patches, each below its head: to a terminal as text that is safe there; to anything else byte for byte."""
+    from itertools import chain
+
     from hookkit.views.patch import shown
 
-    for line in head:
-        click.echo(line)
     if sys.stdout.isatty():
-        for line in shown(patch.text):
-            click.echo(line)
+        pager.show(line for head, patch in patches for line in chain(head, shown(patch.text)))
         return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(patch.text)
-    sys.stdout.flush()
+    for head, patch in patches:
+        for line in head:
+            click.echo(line)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(patch.text)
+        sys.stdout.flush()
 
 
 def _no_trail(chosen: Selection, worktree: Worktree) -> HookkitError:

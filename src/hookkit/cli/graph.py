@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookkit.cli import where
+from hookkit.cli import pager, where
 
 _DEFAULT = 20
 _EPILOG = """\b
@@ -23,6 +23,7 @@ Examples:
 )
 @click.option("--all", "everything", is_flag=True, help="All branches and tags, not only HEAD.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a commit.")
+@pager.option
 def command(revs: tuple[str, ...], limit: int, everything: bool, as_json: bool) -> int:
     """Draw the commit graph, and below each commit the tool calls that wrote its lines.
 
@@ -42,8 +43,7 @@ def command(revs: tuple[str, ...], limit: int, everything: bool, as_json: bool) 
         rows, commits = rows[:last], commits[:limit]
     shares = graph.shares(worktree, commits)
     lines = view.dump(shares) if as_json else view.render(rows, {share.commit.id: share for share in shares})
-    for line in lines:
-        click.echo(line)
+    pager.show(lines)
     if more:
         click.echo(f"The newest {limit}; `--limit 0` shows all.", err=True)
     return 0

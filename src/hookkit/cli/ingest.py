@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hookkit.cli import complete
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ Examples:
 @click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Sessions of DIR.")
 @click.option("--all", "everything", is_flag=True, help="All sessions of all agents.")
 @click.option(
-    "--agent", help="Whose sessions the PATHs are. Default: the agent in whose folder they lie, else claude-code."
+    "--agent",
+    help="Whose sessions the PATHs are. Default: the agent in whose folder they lie, else claude-code.",
+    shell_complete=complete.agents,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a session.")
 def command(sources: tuple[Path, ...], project: Path | None, everything: bool, agent: str | None, as_json: bool) -> int:

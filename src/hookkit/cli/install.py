@@ -12,6 +12,7 @@ import click
 
 from hookkit.agents import AGENTS
 from hookkit.agents.contract import AgentContract, Scope
+from hookkit.cli import complete
 from hookkit.cli.options import harness, refuse_both, refuse_harness
 from hookkit.errors import HookkitError, UsageError
 
@@ -33,7 +34,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete.installs)
 @click.option("--all", "everything", is_flag=True, help="Every agent that is found here, without asking.")
 @click.option("--scope", type=click.Choice(["user", "project", "local"]), default="user", show_default=True)
 @click.option("--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -9,12 +11,13 @@ from typing import Any, TypeVar
 
 import click
 
+from hookkit.cli import complete
 from hookkit.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WHICH_INSTALLS = (
-    click.argument("names", metavar="[NAME]...", nargs=-1),
+    click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete.installs),
     click.option("--scope", type=click.Choice(["user", "project", "local"]), help="Only the settings of this scope."),
     click.option(
         "--project",
@@ -46,7 +49,9 @@ def which_installs(function: F) -> F:
 def harness(verb: str) -> Callable[[F], F]:
     """The option that narrows the skill to some agents."""
     text = f"With the skill: {verb} this agent only; may be given again."
-    return click.option("--harness", "harnesses", metavar="AGENT", multiple=True, help=text)
+    return click.option(
+        "--harness", "harnesses", metavar="AGENT", multiple=True, help=text, shell_complete=complete.harnesses
+    )
 
 
 def refuse_harness(names: tuple[str, ...], harnesses: tuple[str, ...]) -> None:
@@ -59,3 +64,48 @@ def refuse_both(names: tuple[str, ...], everything: bool) -> None:
     """Raise UsageError for names beside ``--all``: nobody can tell what is meant."""
     if names and everything:
         raise UsageError("NAMES_AND_ALL", f"--all leaves no room for {', '.join(names)}.", "Leave out one of both.")
+
+
+def seconds(text: str, option: str) -> int:
+    """The length of a time span like ``7d`` in seconds; UsageError for anything else."""
+    found = re.fullmatch(r"(\d{1,6})\s*([mhdw])", text.strip())
+    if not found:
+        raise UsageError("BAD_TIME_SPAN", f"{text!r} is no time span.", f"Write {option} 30m, 12h, 7d or 4w.")
+    return int(found[1]) * {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}[found[2]]
+
+
+_WHICH_SESSIONS = (
+    click.option("--tool", help="Only sessions that called this tool.", shell_complete=complete.tools),
+    click.option("--agent", help="Only sessions of this agent.", shell_complete=complete.agents),
+    click.option("--project", type=click.Path(path_type=Path), help="Only sessions of the worktree that holds DIR."),
+    click.option("--since", help="Only sessions active in the last 30m, 12h, 7d or 4w."),
+)
+
+
+def which_sessions(function: F) -> F:
+    """Say which sessions a command is about; the command is given them as the keyword arguments of ``Index.rows``."""
+
+    @wraps(function)
+    def checked(*, tool: str | None, agent: str | None, project: Path | None, since: str | None, **options: Any) -> Any:
+        which = {
+            "tool": tool,
+            "agent": agent,
+            "project": _root(project) if project else None,
+            "since_us": _since(since) if since is not None else None,
+        }
+        return function(which={name: value for name, value in which.items() if value is not None}, **options)
+
+    for add in reversed(_WHICH_SESSIONS):
+        checked = add(checked)
+    return checked  # type: ignore[return-value]
+
+
+def _root(folder: Path) -> str:
+    from hookkit.git.worktree import worktree_root
+
+    resolved = folder.resolve()
+    return str(worktree_root(resolved) or resolved)
+
+
+def _since(text: str) -> int:
+    return int((time.time() - seconds(text, "--since")) * 1e6)

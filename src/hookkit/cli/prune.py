@@ -23,7 +23,7 @@ def command(older_than: str, dry_run: bool, as_json: bool) -> int:
 
     The agent's own transcripts stay: reading one again brings its trace back.
     """
-    from hookkit.cli.list import seconds
+    from hookkit.cli.options import seconds
     from hookkit.store.prune import prune
 
     gone = prune(int((time.time() - seconds(older_than, "--older-than")) * 1e6), dry_run=dry_run)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hookkit.cli import complete
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("ref", default="last")
+@click.argument("ref", default="last", shell_complete=complete.traces)
 @click.option("--at-step", "step", type=click.IntRange(min=0), metavar="STEP", help="Go on from this step instead.")
 @click.option("--into", type=click.Path(path_type=Path), help="The folder of the new worktree.")
 @click.option("--worktree-only", is_flag=True, help="Only restore the files of the step; start no agent.")

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hookkit.errors import HookkitError
+from hookkit.cli import complete, pager
+from hookkit.errors import HookkitError, UsageError
+
+if TYPE_CHECKING:
+    from hookkit.views.clock import Times
+    from hookkit.views.filters import Predicate
 
 _EPILOG = """\b
 Examples:
   hookkit show last
+  hookkit show last --errors
+  hookkit show last --turn 3 --tool Bash
+  hookkit show last --times delta        how long after the row before
   hookkit show last~2 --json | jq .metrics
   hookkit show 5e0c51f4
   hookkit show last --tree               its turns, or phases, with cost, tokens and context
@@ -20,25 +31,36 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("ref", default="last")
+@click.argument("ref", default="last", shell_complete=complete.traces)
+@click.option("--tool", help="Only calls of this tool.", shell_complete=complete.tools)
+@click.option("--errors", is_flag=True, help="Only what failed.")
+@click.option("--turn", type=click.IntRange(min=1), help="Only this turn.")
+@click.option(
+    "--times",
+    type=click.Choice(["absolute", "relative", "delta"]),
+    help="Tell the time of every row: by the clock, since the session began, or since the row before.",
+)
 @click.option("--tree", is_flag=True, help="As a tree of phases; REF may be a node file, or a folder of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the TraceRecord; with --tree, the node tree.")
-def command(ref: str, tree: bool, as_json: bool) -> int:
+@pager.option
+def command(
+    ref: str, tool: str | None, errors: bool, turn: int | None, times: Times | None, tree: bool, as_json: bool
+) -> int:
     """Show one session: its turns, its calls with their tree ids, and what changed outside of them.
 
     REF is the start of a trace id or of a session id, `last`, or `last~2` for the one two before. The `:5` behind a
-    call is its step: `hookkit diff last:5` shows what it changed, `hookkit track last:5` what became of that.
+    call is its step: `hookkit diff last:5` shows what it changed, `hookkit track last:5` what became of that. Of what
+    is chosen with --tool, --errors and --turn, the order, the turns and the gaps before the calls stay.
     """
     from hookkit.cli import show_tree
-    from hookkit.store.files import trace_path
-    from hookkit.store.index import Index
-    from hookkit.store.refs import resolve
 
+    if (as_json or tree) and (tool or errors or turn):
+        raise UsageError(
+            "ALL_OR_TEXT", "--json and --tree print the whole.", "jq chooses: hookkit show REF --json | jq …"
+        )
     if tree and show_tree.is_file(ref):
         return show_tree.show(show_tree.read(ref), as_json)
-    with Index().sync() as index:
-        trace_id = resolve(index, ref)
-    path = trace_path(trace_id)
+    path = _path(ref)
     try:
         content = path.read_bytes()
         record = None if as_json and not tree else json.loads(content)
@@ -54,8 +76,33 @@ def command(ref: str, tree: bool, as_json: bool) -> int:
         from hookkit.exporters.belay import node_tree
 
         return show_tree.show(node_tree(record), as_json)
+    from hookkit import config
     from hookkit.views import show
 
-    for line in show.render(record):
-        click.echo(line)
+    pager.show(show.render(record, _wanted(record, tool, errors, turn), times or config.get("times") or None))
     return 0
+
+
+def _path(ref: str) -> Path:
+    from hookkit.store.files import trace_path
+    from hookkit.store.index import Index
+    from hookkit.store.refs import resolve
+
+    with Index().sync() as index:
+        return trace_path(resolve(index, ref))
+
+
+def _wanted(record: Mapping[str, Any], tool: str | None, errors: bool, turn: int | None) -> Predicate | None:
+    """The rows that the options choose; None: all. Says so where there are none."""
+    from hookkit.views import filters
+    from hookkit.views.outline import outline
+
+    chosen = [filters.of_tool(tool)] if tool else []
+    chosen += [filters.is_error] if errors else []
+    chosen += [filters.of_turn(turn)] if turn else []
+    if not chosen:
+        return None
+    wanted = filters.every(*chosen)
+    if not any(map(wanted, outline(record))):
+        click.echo("No row of this session is like that.", err=True)
+    return wanted

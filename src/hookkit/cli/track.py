@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hookkit.cli import where
+from hookkit.cli import complete, pager, where
 
 _EPILOG = """\b
 States:
@@ -24,10 +24,11 @@ Examples:
 
 
 @click.command(epilog=_EPILOG)
-@click.argument("ref", metavar="TRACE[:STEP]", default="last")
+@click.argument("ref", metavar="TRACE[:STEP]", default="last", shell_complete=complete.traces)
 @click.option("--rev", help="Look at this commit; default: HEAD.")
 @click.option("--lines", is_flag=True, help="Show each line's fate, not only the numbers by call.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a call.")
+@pager.option
 def command(ref: str, rev: str | None, lines: bool, as_json: bool) -> int:
     """Show what became of the lines that a session, a turn or a call wrote.
 
@@ -46,6 +47,5 @@ def command(ref: str, rev: str | None, lines: bool, as_json: bool) -> int:
         shown = view.dump(chosen.session, chosen.calls, found)
     else:
         shown = view.render(chosen.session, chosen.calls, found, lines=lines or chosen.part in ("step", "call"))
-    for line in shown:
-        click.echo(line)
+    pager.show(shown)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hookkit.cli import where
+from hookkit.cli import complete, pager, where
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ Examples:
 
 
 @command.command(epilog=_SHOW)
-@click.argument("ref", metavar="REF", default="last")
+@click.argument("ref", metavar="REF", default="last", shell_complete=complete.traces)
 @click.option("--json", "as_json", is_flag=True, help="Print the events, one JSON object a line.")
+@pager.option
 def show(ref: str, as_json: bool) -> int:
     """Show what the log says of a trace, a turn, a call, a patch, a snapshot, an anchor or a commit.
 
@@ -73,8 +74,7 @@ def show(ref: str, as_json: bool) -> int:
         worktree = where.here()
         events = _about(worktree, parsed)
         lines = view.listed(events)
-    for line in (json.dumps(event.to_json()) for event in events) if as_json else lines:
-        click.echo(line)
+    pager.show((json.dumps(event.to_json()) for event in events) if as_json else lines)
     return 0
 
 
@@ -165,7 +165,7 @@ Examples:
 
 
 @command.command(epilog=_SNAPSHOT)
-@click.argument("refs", metavar="REF [REF]", nargs=-1, required=True)
+@click.argument("refs", metavar="REF [REF]", nargs=-1, required=True, shell_complete=complete.traces)
 @click.option("--before", "side", flag_value="before", help="The tree before it.")
 @click.option("--after", "side", flag_value="after", help="The tree after it.  [default]")
 @click.option(
@@ -234,7 +234,7 @@ def _compare(one: tuple[Worktree, Boundary], other: tuple[Worktree, Boundary], s
     if as_json:
         click.echo(view.compared_json(one[1], other[1], patch))
     else:
-        write((), patch)
+        write([((), patch)])
     return 0
 
 

@@ -37,7 +37,7 @@ def command(once: bool, interval: str, project: Path | None, as_json: bool) -> i
     says nothing. Exit code 1 if a session, or a worktree, could not be read (with --once).
     """
     from hookkit.capture import watch
-    from hookkit.cli.list import seconds
+    from hookkit.cli.options import seconds
 
     pause = seconds(interval, "--interval")
     while True:
