@@ -140,7 +140,8 @@ def load() -> Mapping[str, Any]:
     except UnicodeDecodeError as error:
         raise _broken(f"it is not UTF-8 (at line {content[: error.start].count(10) + 1})") from error
     except tomllib.TOMLDecodeError as error:
-        raise _broken(str(error)) from error
+        lines = content.rstrip().count(b"\n") + 1
+        raise _broken(str(error).replace("at end of document", f"at the end, line {lines}")) from error
 
 
 def unknown(given: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from hookkit.store.plain import plain
 from hookkit.trails.lines.model import BlamedLine
 from hookkit.views import origins, text
+from hookkit.views.cells import pad, width
 
 _COMMIT = 8
 _WHO = 20
@@ -27,12 +28,12 @@ def render(path: str, lines: Sequence[BlamedLine]) -> Iterator[str]:
     elsewhere = any(line.original_path != path for line in lines)
     room = min(_PROMPT, max(12, text.fits(90)))
     rows = [_columns(line, elsewhere, room) for line in lines]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     digits = len(str(lines[-1].line))
     first = 2 if elsewhere else 1  # of the columns in brackets
     last: tuple[str, ...] | None = None
     for line, row in zip(lines, rows, strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width]
+        cells = [pad(cell, room) for cell, room in zip(row, widths, strict=True) if room]
         said = " ".join([*cells[:first], f"({cells[first]}", *cells[first + 1 :]])
         head = text.styled(said, "dim") if row == last else origins.styled(line.origin, said)
         yield f"{head} {line.line:>{digits}}) {origins.code(line.text)}".rstrip()

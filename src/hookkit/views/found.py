@@ -12,20 +12,28 @@ from hookkit.views import cells, text
 from hookkit.views.icons import icons
 from hookkit.views.origins import address
 
-_WIDTHS = (13, 12, 16)  # cells of the address, the time, and what it is
-_LEAST = 30  # cells of a snippet, however narrow the terminal
+_WHERE, _WHEN, _WHAT = 13, 13, 16  # cells
+_LEAST = 30  # cells of a snippet: the time goes before it gets less, then what it is
 _BEFORE = 0.3  # of a snippet's cells are for what is before the match
 _AROUND = 400  # characters on both sides that are looked at
 
 
 def render(hits: Iterable[Hit]) -> Iterator[str]:
     """One line a hit: where, when, what it is, and the words around the first match, which is marked."""
+    room = text.columns() - _WHERE - 2
+    with_time = room - _WHEN - _WHAT - 4 >= _LEAST
+    with_kind = room - _WHAT - 2 >= _LEAST
+    room -= (_WHEN + 2) * with_time + (_WHAT + 2) * with_kind
     for hit in hits:
-        room = max(_LEAST, text.columns() - sum(_WIDTHS) - 2 * len(_WIDTHS))
-        what = f"{hit.place} {text.one_line(hit.tool, _WIDTHS[2] - len(hit.place) - 1)}".rstrip()
-        told = (address(hit.trace_id, hit.step), text.ago(hit.time), what)
-        where, when, what = (cells.pad(cell, width) for cell, width in zip(told, _WIDTHS, strict=True))
-        yield f"{text.styled(where, 'cyan')}  {when}  {what}  {snippet(hit, room)}"
+        what = f"{hit.place} {text.one_line(hit.tool, _WHAT - len(hit.place) - 1)}".rstrip()
+        yield "  ".join(
+            [
+                text.styled(cells.pad(address(hit.trace_id, hit.step), _WHERE), "cyan"),
+                *[cells.pad(text.ago(hit.time), _WHEN)] * with_time,
+                *[cells.pad(what, _WHAT)] * with_kind,
+                snippet(hit, max(0, room)),
+            ]
+        )
 
 
 def snippet(hit: Hit, room: int) -> str:

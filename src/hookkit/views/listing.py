@@ -64,7 +64,7 @@ def _tokens(summary: Summary) -> str:
 
 
 _TITLE = 80
-_SHORTEST_TITLE = 20
+_SHORTEST_TITLE = 14  # cells; other columns go before it gets less
 _AGE, _TIME = "ACTIVE", "LAST ACTIVITY"
 _COLUMNS = (
     _Column("TRACE", _name),
