@@ -48,7 +48,7 @@ def _document() -> Any:
     config.load()  # says what is wrong with the file, and where
     try:
         return tomlkit.parse(config.path().read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return tomlkit.document()
 
 
