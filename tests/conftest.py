@@ -29,8 +29,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 _SEEN_BY_OTHERS = (
-    "GIT_", "XDG_", "HOOKKIT_HOME", "HOOKKIT_DISABLE", "CLAUDE", "COPILOT", "CURSOR", "GEMINI", "QWEN", "AI_AGENT",
+    "GIT_", "XDG_", "HOOKKIT_", "CLAUDE", "COPILOT", "CURSOR", "GEMINI", "QWEN", "AI_AGENT", "AGENTTRACE_",
+    "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "PAGER", "LESS",
 )  # fmt: skip
+_OF_THE_TESTS = ("HOOKKIT_REAL_AGENTS", "HOOKKIT_PEER_PYTHON")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +59,7 @@ def isolated_home(homes: Iterator[Path], template: Path, monkeypatch: pytest.Mon
     home = next(homes)
     home.mkdir(mode=0o700)
     for name in list(os.environ):
-        if name.startswith(_SEEN_BY_OTHERS):
+        if name.startswith(_SEEN_BY_OTHERS) and name not in _OF_THE_TESTS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")

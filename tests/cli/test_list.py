@@ -188,3 +188,49 @@ def test_reader_that_goes_away_is_no_error(home: Path) -> None:
     done = subprocess.run([shutil.which("bash") or "bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(objects(done.stdout)) == 1
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize(
+    ("options", "titles"),
+    [
+        (["--errors"], ["go nested"]),
+        (["--tool", "skill"], ["use the skill"]),
+        (["--tool", "Skil"], []),
+        (["--model", "OPUS"], ["go nested", "use the skill", "go bg"]),
+        (["--model", "gpt"], []),
+        (["--tool", "bash", "--limit", "1"], ["go nested"]),
+    ],
+)
+def test_filters_come_before_the_limit(
+    options: list[str], titles: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["list", "--json", *options]) == 0
+    assert [summary["title"] for summary in objects(capsys.readouterr().out)] == titles
+
+
+@pytest.mark.usefixtures("recorded")
+def test_tools_that_the_ingest_counted_are_those_of_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list", "--json"]) == 0
+    before = [summary["tools"] for summary in objects(capsys.readouterr().out)]
+    assert all(before)
+    for path in paths.home().glob("index.sqlite*"):
+        path.unlink()
+    assert run(["list", "--json"]) == 0
+    found = objects(capsys.readouterr().out)
+    assert [summary["tools"] for summary in found] == before
+    assert [sum(summary["tools"].values()) for summary in found] == [summary["tool_calls"] for summary in found]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_settings_say_how_many_and_which_times(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOOKKIT_LIST_LIMIT", "1")
+    assert run(["list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert run(["list", "--json"]) == 0
+    assert len(objects(capsys.readouterr().out)) == 3
+    monkeypatch.setenv("HOOKKIT_TIMES", "absolute")
+    assert run(["list"]) == 0
+    assert "LAST ACTIVITY" in capsys.readouterr().out

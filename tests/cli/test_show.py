@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -140,3 +141,39 @@ def test_damaged_trace_says_how_to_get_it_back(trace: str, capsys: pytest.Captur
     trace_path(trace).write_text("{")
     assert run(["show", trace]) == 1
     assert "hookkit ingest" in capsys.readouterr().err
+
+
+def test_rows_can_be_chosen_and_keep_their_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    def rows(*options: str) -> list[str]:
+        assert run(["show", *options]) == 0
+        return capsys.readouterr().out.partition("\n\n")[2].splitlines()  # behind the head
+
+    everything = rows()
+    failed = rows("--errors")
+    assert sum("failed: " in line or "no result" in line for line in failed) == 4
+    assert [line for line in everything if line in failed] == failed
+    bash = rows("--tool", "bash")
+    assert bash
+    assert all("Bash" in line for line in bash if "  :" in line)
+    second = rows("--turn", "2")
+    assert [line.split()[1] for line in second if line.startswith("Turn")] == ["2"]
+    assert rows("--turn", "2", "--errors", "--tool", "Nothing") == []
+
+
+def test_choosing_nothing_says_so_and_json_is_always_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", "--turn", "9"]) == 0
+    assert "No row" in capsys.readouterr().err
+    assert run(["show", "--errors", "--json"]) == 2
+
+
+@pytest.mark.parametrize("times", ["absolute", "relative", "delta"])
+def test_times_of_every_row(times: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(["show", "--times", times]) == 0
+    said = capsys.readouterr().out
+    calls = [line for line in said.splitlines() if "  :" in line]
+    shape = {"absolute": r" +\d\d:\d\d:\d\d ", "relative": r" +\+[\d.]+ \w+", "delta": r" +[+-][\d.]+ \w+"}[times]
+    assert calls
+    assert all(re.match(shape, line) for line in calls)
+    monkeypatch.setenv("HOOKKIT_TIMES", times)
+    assert run(["show"]) == 0
+    assert capsys.readouterr().out == said

@@ -63,7 +63,9 @@ def expected(texts: Sequence[Text], matches: re.Pattern[str]) -> list[tuple[int,
 def leaves(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
-    inner = [value[key] for key in sorted(value)] if isinstance(value, dict) else value if isinstance(value, list) else []
+    inner = (
+        [value[key] for key in sorted(value)] if isinstance(value, dict) else value if isinstance(value, list) else []
+    )
     return [text for item in inner for text in leaves(item)]
 
 
