@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -60,6 +61,10 @@ Examples:
 """
 
 
+class _ReaderGoneError(Exception):
+    """Who reads standard output went away; said in a way that click does not make an exit code of its own of."""
+
+
 class Commands(click.Group):
     """A group that imports a command's module only when that command is called: start-up time is a budget."""
 
@@ -73,6 +78,12 @@ class Commands(click.Group):
         found = getattr(importlib.import_module(f"hookkit.cli.{module}"), attribute)
         assert isinstance(found, click.Command)
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, self.get_command(ctx, name)) for name in COMMANDS if not name.startswith("_")]
@@ -104,8 +115,8 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # The reader went away (`hookkit list | head`): not an error, and nothing more may be written at exit.
+    except _ReaderGoneError:
+        # `hookkit list | head`: not an error, and nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except HookkitError as error:
