@@ -161,6 +161,29 @@ def listing(bench: Bench) -> Iterator[Row]:
     ours = Command([sys.executable, "-m", "hookkit", "list", "--json"], env, bench.scratch)
     ratio, a, b = versus(ours, Command([sys.executable, "-c", "pass"], env, bench.scratch), bench.runs)
     yield Row("list --json, 5,000 sessions", "python -c pass", ratio, "200 ms", milliseconds(a), milliseconds(b))
+    filtered = Command([sys.executable, "-m", "hookkit", "list", "--tool", "Bash", "--errors"], env, bench.scratch)
+    ratio, a, b = versus(filtered, ours, bench.runs)
+    yield Row("list --tool --errors, 5,000 sessions", "list --json", ratio, "<= 1.2", milliseconds(a), milliseconds(b))
+
+
+def searching(bench: Bench) -> Iterator[Row]:
+    """`hookkit search` over a gigabyte in 5,000 sessions, for what is in one of them."""
+    from bench.large_store import fill
+
+    store = bench.scratch / "large"
+    fill(store, sessions=5000, size=200_000, needle="the needle")
+    env = bench.env | {"HOOKKIT_HOME": str(store)}
+    bare = Command([sys.executable, "-c", "pass"], env, bench.scratch)
+    once(Command([sys.executable, "-m", "hookkit", "list"], env, bench.scratch))  # the index
+    for arguments, budget in (
+        (["the needle"], "1,000 ms"),
+        (["THE NEEDLE", "-i"], ""),
+        (["the .* needle", "--regex"], ""),
+    ):
+        ours = Command([sys.executable, "-m", "hookkit", "search", *arguments], env, bench.scratch)
+        ratio, a, b = versus(ours, bare, 3)
+        name = f"search {' '.join(arguments[1:])}".strip() + ", 1 GB"
+        yield Row(name, "python -c pass", ratio, budget, milliseconds(a), milliseconds(b))
 
 
 def startup(bench: Bench) -> Iterator[Row]:
@@ -197,6 +220,7 @@ MEASUREMENTS = {
     "agents": agents,
     "ingest": ingest,
     "list": listing,
+    "search": searching,
     "commit": committing,
     "startup": startup,
     "trails": trail,
