@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hookkit.cli import run
+from hookkit.views import cells
 from tests.store import support
 
 from .recorded import Session
@@ -106,3 +108,14 @@ def test_a_patch_is_safe_to_show_and_bytes_in_a_pipe(inside: Session) -> None:
     said = "\n".join(terminal.lines)
     assert "+def fetch(url):" in said
     assert f"Session: {inside.session_id}" in said
+
+
+@pytest.mark.usefixtures("inside")
+def test_show_fits_a_terminal_of_80_columns() -> None:
+    for options in ([], ["--times", "relative"]):
+        with Terminal("show", *options, rows=60) as terminal:
+            assert terminal.end() == 0
+        said = re.sub("\x1b\\[[0-9;]*m", "", terminal.raw.decode()).splitlines()
+        head = said.index("")
+        assert any("git mv" in line for line in said)
+        assert [line for line in said[head:] if cells.width(line) > 80] == []

@@ -9,11 +9,13 @@ from hookkit.store.plain import plain
 from hookkit.store.summary import summarise
 from hookkit.trails.timeline import Gap, Window
 from hookkit.views import filters, text
+from hookkit.views.cells import width
 from hookkit.views.clock import Clock, Times
 from hookkit.views.filters import Predicate
 from hookkit.views.outline import Item, outline
 
-_WIDTH = 100
+_WIDTH = 100  # cells of a text, at most
+_TOLD = 60  # cells of what a call was given, and of its error
 _CLOCK = 12  # cells of a row's time
 # Said of every call that is not a file edit: its tree ids are there, its lines are not known by the hook.
 _EXPECTED = frozenset({"hook_only", "posttooluse_no_file_range"})
@@ -43,7 +45,7 @@ def header(record: Mapping[str, Any]) -> Iterator[str]:
     agent = " ".join(plain(str(word)) for word in (summary["agent"], summary["agent_version"]) if word)
     yield text.styled(f"Trace {summary['trace_id']}", "bold") + f"  {agent}"
     rows = [
-        ("title", text.one_line(summary["title"] or "(no prompt)", _WIDTH)),
+        ("title", text.one_line(summary["title"] or "(no prompt)", min(_WIDTH, text.fits(11)))),
         ("session", plain(summary["session_id"])),
         ("project", plain(str(summary["project"])) + (f" ({plain(summary['branch'])})" if summary["branch"] else "")),
         ("time", _time(summary)),
@@ -98,35 +100,42 @@ def _state(summary: Mapping[str, Any]) -> str:
 
 
 def row(item: Item, *, with_time: bool = True) -> str:
-    """One row as text, without the blank line before a turn. with_time: say when a turn began."""
-    indent = "  " + "    " * item.depth
+    """One row as text, without the blank line before a turn. with_time: say when a turn began.
+
+    Texts are cut so that the row fits on the terminal, as far as its other parts leave room.
+    """
+    indent, before = "  " + "    " * item.depth, 0 if with_time else _CLOCK + 1
     if item.kind == "turn":
         clock = f"  {text.local(item.time, '%H:%M:%S')}" if with_time else ""
-        return text.styled(f"Turn {item.turn}{clock}  {text.one_line(item.text, _WIDTH)}", "bold")
+        return text.styled(_cut(f"Turn {item.turn}{clock}  ", item.text, before), "bold")
     if item.kind == "subagent":
-        return f"{indent}{plain(item.name)}: {text.one_line(item.text, _WIDTH)}"
+        return _cut(f"{indent}{plain(item.name)}: ", item.text, before)
     if item.kind == "said":
-        return indent + text.one_line(item.text, _WIDTH)
+        return _cut(indent, item.text, before)
     if item.kind == "tokens":
         return text.styled(f"{indent}  {text.tokens(item.prompted)} in, {text.tokens(item.made)} out", "dim")
     if item.kind == "error":
-        return text.styled(f"  error: {text.one_line(item.text, _WIDTH)}", "red")
+        return text.styled(_cut("  error: ", item.text, before), "red")
     if item.gap is not None:
         return indent + _gap(item.gap)
-    return indent + _call(item)
+    return indent + _call(item, before + len(indent))
 
 
-def _call(item: Item) -> str:
-    name = text.styled(plain(item.name), "cyan")
-    parts = [
-        f"{name}  {text.one_line(item.text, 60)}".rstrip(),
-        text.duration(item.duration_ms),
-        _window(item.window) if item.window else "no hook line",
-    ]
-    if item.state:
-        said = "no result" if item.state == "no_result" else f"failed: {text.one_line(item.error, 60)}"
-        parts.append(text.styled(said, "red"))
-    return "  ".join(part for part in parts if part) + text.styled(f"  :{item.step}", "dim")
+def _cut(head: str, said: str, before: int) -> str:
+    return head + text.one_line(said, min(_WIDTH, text.fits(before + width(head))))
+
+
+def _call(item: Item, before: int) -> str:
+    name, lasted, step = plain(item.name), text.duration(item.duration_ms), f":{item.step}"
+    trees = _window(item.window) if item.window else "no hook line"
+    failed = {"": "", "no_result": "no result", "failed": "failed: "}[item.state]
+    fixed = [part for part in (name, lasted, trees, failed, step) if part]
+    room = text.fits(before + sum(map(width, fixed)) + 2 * len(fixed))
+    told = text.one_line(item.text, min(_TOLD, room // 2 if item.state == "failed" else room))
+    if item.state == "failed":
+        failed += text.one_line(item.error, min(_TOLD, room - width(told)))
+    parts = [f"{text.styled(name, 'cyan')}  {told}".rstrip(), lasted, trees, failed and text.styled(failed, "red")]
+    return "  ".join(part for part in parts if part) + text.styled(f"  {step}", "dim")
 
 
 def _window(window: Window) -> str:
