@@ -176,6 +176,6 @@ def test_any_tree_fits_the_terminal(node: Node, columns: int, glyphs: Glyphs) ->
 @settings(deadline=None)
 @given(st.text(), st.integers(1, 30))
 def test_a_cut_text_takes_no_more_cells_than_it_may(text: str, cells: int) -> None:
-    made = cut(text, cells)
+    made = cut(text, cells, "…")
     assert width(made) <= cells
     assert made == text or made.endswith("…")

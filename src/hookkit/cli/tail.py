@@ -124,7 +124,7 @@ def _print(follower: Follower, printer: Any, *, discover: bool = False) -> None:
 def _run(program: tuple[str, ...], follower: Follower, printer: Any, keyboard: bool) -> int:
     import subprocess
 
-    from hookkit.child import Child
+    from hookkit.cli.child import Child
 
     with _passed_on() as signals:
         child = Child(

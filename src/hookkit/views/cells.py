@@ -14,8 +14,10 @@ def width(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
-def cut(text: str, room: int) -> str:
-    """The longest start of ``text`` that fits into ``room`` cells."""
+def cut(text: str, room: int, mark: str = "") -> str:
+    """The longest start of ``text`` that fits into ``room`` cells; mark: stands for what is left out."""
+    if mark:
+        return text if width(text) <= room else cut(text, room - width(mark)) + mark
     if text.isascii():
         return text[: max(0, room)]
     used = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -12,15 +13,18 @@ from hookkit import config
 
 @dataclass(frozen=True, slots=True)
 class Icons:
-    """more: text goes on. opening, closing: around what was looked for."""
+    """more: text goes on. opening, closing: around what was looked for. rows: a sign of one cell for each kind of row,
+    and each state of a call; never all that tells: words stand beside it."""
 
     more: str
     opening: str
     closing: str
+    rows: Mapping[str, str]
 
 
-UNICODE = Icons("…", "»", "«")
-ASCII = Icons("...", ">>", "<<")
+_ROWS = ("turn", "subagent", "said", "tokens", "gap", "error", "running", "done", "failed")
+UNICODE = Icons("…", "»", "«", dict(zip(_ROWS, "▶↳·Σ±!→✓✗", strict=True)))
+ASCII = Icons("...", ">>", "<<", dict(zip(_ROWS, ">\\.=*!~+x", strict=True)))
 
 
 def icons() -> Icons:

@@ -16,7 +16,8 @@ from itertools import pairwise
 from hookkit.store.node import Node
 from hookkit.store.plain import plain
 from hookkit.views import text
-from hookkit.views.cells import cut, is_utf8, width
+from hookkit.views.cells import cut, width
+from hookkit.views.icons import UNICODE, icons
 
 WARNING = 60.0
 DANGER = 80.0
@@ -103,7 +104,7 @@ class _Row:
 def render(node: Node, columns: int | None = None, glyphs: Glyphs | None = None) -> Iterator[str]:
     """The lines of a tree, none wider than ``columns``: the terminal's, or 100 where there is none."""
     room = columns or shutil.get_terminal_size((_PIPED, 24)).columns
-    drawn = glyphs or (Glyphs() if is_utf8() else ASCII)
+    drawn = glyphs or (Glyphs() if icons() is UNICODE else ASCII)
     rows = [*_rows(Sum(node), drawn)]
     widths = {key: max(len(row.cells[key]) for row in rows) for key in _TITLES}
     widths = {key: max(size, len(_TITLES[key])) for key, size in widths.items() if size}
