@@ -13,7 +13,8 @@ ROOMS = {"hookkit": ROOT / "src" / "hookkit", "hookkit.installer": ROOT / "insta
 LEVELS = (
     {"hookkit.__main__"},
     {"hookkit.cli"},
-    {"hookkit.views", "hookkit.installer", "hookkit.exporters"},
+    {"hookkit.exporters"},
+    {"hookkit.views", "hookkit.installer"},
     {"hookkit.capture"},
     {"hookkit.trails", "hookkit.phases"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},

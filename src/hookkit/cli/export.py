@@ -1,4 +1,4 @@
-"""`hookkit export`: what was recorded, in the formats of others."""
+"""`hookkit export`: a session as a file, and what was recorded of commits in the formats of others."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
+from hookkit.cli.export_session import session
+
 _EPILOG = """\b
 Examples:
+  hookkit export last -o session.html             one page to look at, print or hand over
+  hookkit export 5e0c51f4 --format md | less      a trace id, a session id, last~2
+  hookkit export last --format otlp > spans.json
   hookkit export git-ai main..HEAD
   hookkit export agent-trace main..HEAD > traces.jsonl
-  hookkit export last --format belay
-
-\b
-Each of them has --json and --help.
 """
 _GIT_AI = """\b
 Examples:
@@ -42,25 +43,32 @@ _revisions = click.argument("revisions", metavar="[REVISION]...", nargs=-1)
 
 
 class _Export(click.Group):
-    """What is no format of commits is a session: `hookkit export REF --format FORMAT`."""
+    """What is not the name of a subcommand is that of a session: ``hookkit export last`` beside ``export git-ai``."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] in self.commands:
-            return super().resolve_command(ctx, args)
-        from hookkit.cli import export_session
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [str(session.name), *args]
+        return super().parse_args(ctx, args)
 
-        return export_session.command.name, export_session.command, args
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[OPTIONS] [REF]")
+        formatter.write_usage(ctx.command_path, "git-ai|agent-trace [OPTIONS] [REVISION]...", prefix="       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        session.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
 
 @click.group(cls=_Export, epilog=_EPILOG)
 def command() -> None:
-    """Tell others which session wrote which lines: as git-ai notes, or as Agent Trace records. Or, with a session's REF
-    and --format, tell them of that session.
+    """Write a session as a file, with secrets taken out; or tell which session wrote which lines of commits.
 
-    What leaves with the lines is ids, models, paths and line numbers; no prompt, no answer, no code.
+    REF is the start of a trace id or of a session id, `last`, or `last~2` for the one two before. What git-ai and
+    agent-trace tell is ids, models, paths and line numbers; no prompt, no answer, no code.
     """
+
+
+command.add_command(session)
 
 
 @command.command("git-ai", epilog=_GIT_AI)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,7 +38,7 @@ def replace_file(path: Path, pieces: Iterable[bytes], *, durable: bool = True) -
         raise
     if durable:
         _sync_folder(path.parent)
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         left.unlink(missing_ok=True)
     return found
 
