@@ -48,7 +48,10 @@ def test_a_key_that_only_sounds_like_one_keeps_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:8])
-@pytest.mark.parametrize("around", ["{}", "curl -H 'x: {}' url", "the key is {}.", '{{"k": "{}"}}', "a={}\nb=2"])
+@pytest.mark.parametrize(
+    "around",
+    ["{}", "@@ -1 +1 @@\n-{}\n+other", "-{}", "curl -H 'x: {}' url", "the key is {}.", '{{"k": "{}"}}', "a={}\nb=2"],
+)
 def test_a_provider_s_key_goes_wherever_it_stands(secret: str, around: str) -> None:
     told = redact(around.format(secret))
     assert secret not in told
@@ -60,6 +63,7 @@ def test_a_provider_s_key_goes_wherever_it_stands(secret: str, around: str) -> N
     [
         ("export OPENAI_API_KEY=abcdef123456 && run", f"export OPENAI_API_KEY={MARK} && run"),
         ('{"password": "correct horse battery"}', f'{{"password": "{MARK}"}}'),
+        ("@@ -1 +0,0 @@\n-db_password: swordfish99", f"@@ -1 +0,0 @@\n-db_password: {MARK}"),
         ("db_password: swordfish99", f"db_password: {MARK}"),
         ("https://me:swordfish@host/path", f"https://me:{MARK}@host/path"),
         ("Authorization: Bearer abcdefghijkl.mnop", f"Authorization: {MARK} {MARK}"),
@@ -76,8 +80,8 @@ def test_what_a_name_in_the_text_gives_away_goes(text: str, told: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["def author(name): return name", "max_tokens=4096", "the token count is 12", "git show HEAD:src/app.py",
-     "task-force-one", "a sk-etch of the plan", "https://host:8080/path", "token = next(tokens)",
-     "password = getpass()", "API_KEY=$OTHER"],
+     "task-force-one", "a sk-etch of the plan", "my-sk-abcdefghijklmnopqrstuvwxyz", "https://host:8080/path",
+     "token = next(tokens)", "password = getpass()", "API_KEY=$OTHER"],
 )  # fmt: skip
 def test_ordinary_text_stays(text: str) -> None:
     assert redact(text) == text

@@ -31,7 +31,7 @@ _LOOKS = re.compile(
     r"""
     (?P<armour>-----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY(?:\ BLOCK)?-----.*?
       (?:-----END\ [A-Z0-9 ]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z))
-  | (?<![A-Za-z0-9_-])(?P<key>
+  | (?<![A-Za-z0-9_])(?<![^\n]-)(?P<key>  # a dash before it is that of a word, or of a line that a diff takes out
       sk-(?:ant-|proj-|or-v1-|svcacct-)?[A-Za-z0-9_-]{20,}
     | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}
     | gh[pousr]_[A-Za-z0-9]{36,} | github_pat_[A-Za-z0-9_]{22,}
@@ -51,7 +51,7 @@ _LOOKS = re.compile(
 )
 # name=value and "name": "value" in running text; the value ends with its quote, or with white space.
 _NAMED = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?P<name>[A-Za-z][A-Za-z0-9_-]{1,60})(?P<between>["']?\s?[=:]\s?)(?P<quote>["']?)"""
+    r"""(?<![A-Za-z0-9_])(?<![^\n]-)(?P<name>[A-Za-z][A-Za-z0-9_-]{1,60})(?P<between>["']?\s?[=:]\s?)(?P<quote>["']?)"""
     r"""(?P<value>(?<=")[^"\n]{4,400}|(?<=')[^'\n]{4,400}|(?<!["'])[^\s"'`,;&|<>()\[\]{}$]{6,400}+(?![(\[]))"""
 )
 

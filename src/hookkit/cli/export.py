@@ -46,8 +46,9 @@ class _Export(click.Group):
     """What is not the name of a subcommand is that of a session: ``hookkit export last`` beside ``export git-ai``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *ctx.help_option_names):
-            args = [str(session.name), *args]
+        if args and args[0] not in self.commands:
+            helped = not set(ctx.help_option_names).isdisjoint(args)
+            args = ["--help"] if helped else [str(session.name), *args]
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

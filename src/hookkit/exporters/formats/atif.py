@@ -162,7 +162,7 @@ def _result(observation: Mapping[str, Any], known: set[str]) -> dict[str, Any]:
     return _without_none(
         {
             "source_call_id": call_id if call_id in known else None,
-            "content": content if content is not None else error,
+            "content": content if content is not None or error == "no_result" else error,
             "extra": {"hookkit": {"error": error}} if error else None,
         }
     )
