@@ -114,6 +114,13 @@ def test_diffs_are_coloured_and_say_it_without_colour_too() -> None:
     assert PATCH.count("\n+") - 1 == len(set(added))
 
 
+def test_a_removed_line_that_looks_like_a_file_name_is_a_removed_line() -> None:
+    patch = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n--- a comment of SQL\n+++ i;\n"
+    page = checked(text("html", Source(record("pi"), diffs=Patches(patch * 2))))
+    assert page.texts["span"].count("--- a comment of SQL") == page.texts["span"].count("+++ i;") == 14
+    assert page.texts["b"].count("--- a/x") == 14
+
+
 def test_where_there_are_no_diffs_it_says_why() -> None:
     page = checked(text("html", Source(record("pi"), diffs=Diffs("The repository <is> gone."))))
     assert "The repository <is> gone." in page.texts["dd"]

@@ -14,8 +14,7 @@ from hookkit.store.plain import plain
 from hookkit.views.text import duration, one_line
 
 _LINE = 120
-_ADDED, _REMOVED, _PLACE = "a", "r", "p"
-_HEADS = ("diff --git ", "index ", "--- ", "+++ ", "old mode", "new mode", "new file", "deleted file", "rename ")
+_KINDS = {"+": "a", "-": "r", "@": "p"}  # first character of a line of a hunk -> its class in page.css
 
 
 def export(source: Source) -> Iterator[str]:
@@ -90,20 +89,18 @@ def _call(source: Source, part: Part, row: Row, anchor: str) -> Iterator[str]:
     item = row.item
     state = prose.outcome(row)
     told = f"<code>{escape(one_line(item.text, _LINE))}</code>" if item.text.strip() else ""
-    notes = [duration(row.duration_ms), prose.trees(row)]
+    notes = escape(" ".join(filter(None, [duration(row.duration_ms), prose.trees(row)])))
     yield f"<details{anchor}{_depth(part)}><summary><b>{escape(plain(item.name))}</b> {told}"
     yield f' <span class="failed">{state}</span>' if state else ""
-    yield f' <span class="dim">{escape(" ".join(filter(None, notes)))}</span> {_clock(row)}</summary>\n'
+    yield f' <span class="dim">{notes}</span>' if notes else ""
+    yield f" {_clock(row)}</summary>\n"
     for name, value in prose.given(row):
         yield _block(f"Input {name}".rstrip(), value)
     if row.text:
         yield _block("Result", prose.safe(row.text))
     patch, why = source.diff(item.call_id)
     if patch:
-        yield '<p class="label">Diff</p><pre class="diff">'
-        for line in prose.patch_lines(patch):
-            yield _diff_line(line) + "\n"
-        yield "</pre>\n"
+        yield f'<p class="label">Diff</p><pre class="diff">{"".join(_diff(patch))}</pre>\n'
     elif why:
         yield f'<p class="label">Diff: {escape(plain(why))}</p>\n'
     yield f'<p class="label"><a href="#step-{item.step}">step {item.step}</a> {escape(plain(item.call_id))}</p>\n'
@@ -119,11 +116,13 @@ def _block(label: str, text: str) -> str:
     return f"{name}<pre>\n{escape(text)}</pre>\n"  # the newline is HTML's own: it keeps one that the text starts with
 
 
-def _diff_line(line: str) -> str:
-    if line.startswith(_HEADS):
-        return f"<b>{escape(line)}</b>"
-    kind = {"+": _ADDED, "-": _REMOVED, "@": _PLACE}.get(line[:1])
-    return f'<span class="{kind}">{escape(line)}</span>' if kind else escape(line)
+def _diff(patch: str) -> Iterator[str]:
+    head = True  # until the first hunk of a file: below it, "--- " is a line that was taken out
+    for line in prose.patch_lines(patch):
+        head = line.startswith("diff --git ") or (head and not line.startswith("@@"))
+        kind = None if head else _KINDS.get(line[:1])
+        said = escape(line)
+        yield f"<b>{said}</b>\n" if head else f'<span class="{kind}">{said}</span>\n' if kind else f"{said}\n"
 
 
 def _depth(part: Part) -> str:
