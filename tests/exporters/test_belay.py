@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hookkit.exporters.belay import belay, node_tree
+from hookkit.exporters.formats.belay import export, node_tree
+from hookkit.exporters.source import Source
 from hookkit.exporters.windows import context_window
 from hookkit.store.node import Node
 
@@ -16,6 +17,10 @@ from .support import check
 
 RECORDS = Path(__file__).parents[1] / "every" / "records"
 AGENTS = sorted(path.stem for path in RECORDS.glob("*.json") if path.stem != "required")
+
+
+def text_of(record: Any) -> str:
+    return "".join(export(Source(record, redacted=False)))
 
 
 def step(index: int, role: str, second: float, content: str = "", **more: Any) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def record(*steps: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 
 def tree(*steps: dict[str, Any], **metadata: Any) -> Node:
     made = record(*steps, **metadata)
-    text = belay(made)
+    text = text_of(made)
     check("trace-node", json.loads(text))
     assert Node.from_json(text) == node_tree(made)
     return node_tree(made)
@@ -64,7 +69,7 @@ def names(node: Node) -> list[str]:
 @pytest.mark.parametrize("agent", AGENTS)
 def test_a_session_of_every_agent_is_a_valid_tree(agent: str) -> None:
     content = json.loads((RECORDS / f"{agent}.json").read_bytes())
-    text = belay(content)
+    text = text_of(content)
     check("trace-node", json.loads(text))
     node = Node.from_json(text)
     assert (node.id, node.agent_name) == (content["trace_id"], agent)
@@ -74,7 +79,7 @@ def test_a_session_of_every_agent_is_a_valid_tree(agent: str) -> None:
     assert sum(one.output_tokens for one in node.children) == made or not made
     ids = [one.id for one in node.walk()]
     assert len({*ids}) == len(ids)
-    assert belay(content) == text
+    assert text_of(content) == text
 
 
 def test_turns_are_phases_that_say_how_the_prompt_begins() -> None:
@@ -238,4 +243,4 @@ def test_costs_go_to_the_phases_of_their_steps_and_what_is_left_to_default() -> 
 def test_a_trace_id_that_is_no_file_name_is_replaced() -> None:
     odd = record() | {"trace_id": "a/../b"}
     assert node_tree(odd).id == node_tree(odd).id
-    check("trace-node", json.loads(belay(odd)))
+    check("trace-node", json.loads(text_of(odd)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hookkit.errors import HookkitError, UsageError
-from hookkit.exporters.formats import BINARY, FORMATS, WITH_DIFFS, pieces
+from hookkit.exporters.formats import BINARY, ENDS, FORMATS, WITH_DIFFS, pieces
 
 if TYPE_CHECKING:
     from hookkit.exporters.source import Diffs, Source
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 @click.option(
     "--format", "form", type=click.Choice([*FORMATS]), help="Left out, the end of FILE's name tells; else json."
 )
-@click.option("-o", "--output", "target", metavar="FILE", help="Write FILE, for you alone to read.")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    metavar="FILE|DIR/",
+    help="Write FILE, for you alone to read; in a folder, TRACE-ID.json.",
+)
 @click.option("--force", is_flag=True, help="Replace FILE if it is there.")
 @click.option("--no-redact", is_flag=True, help="Leave secrets in.")
 @click.option("--blocked", is_flag=True, help="Also a session that could not be read in full.")
@@ -40,8 +46,8 @@ def session(
     name = "json" if as_json else form or _by_name(target)
     if name in BINARY and target is None and sys.stdout.isatty():
         raise UsageError("BINARY", f"A terminal cannot show {name}.", f"-o session.{name}, or redirect it.")
-    path = _path(target, force) if target else None
     record = _record(ref, blocked)
+    path = _path(_in_folder(target, record, name), force) if target else None
     source = Source(record, redacted=not no_redact, diffs=_diffs(record) if name in WITH_DIFFS else None)
     made = pieces(name, source)
     if path:
@@ -60,6 +66,16 @@ def session(
 def _by_name(target: str | None) -> str:
     end = Path(target or "").suffix.removeprefix(".").lower()
     return end if end in FORMATS else "json"
+
+
+def _in_folder(target: str, record: dict[str, Any], form: str) -> str:
+    if not target.endswith("/") and not os.path.isdir(target):
+        return target
+    try:
+        os.makedirs(target, exist_ok=True)
+    except OSError as error:
+        raise _not_written(target, error) from error
+    return os.path.join(target, f"{record['trace_id']}.{ENDS.get(form, form)}")
 
 
 def _path(target: str, force: bool) -> Path:
@@ -115,9 +131,11 @@ def _write(path: Path, made: Iterator[bytes]) -> None:
     try:
         replace_file(path, made)
     except OSError as error:
-        raise HookkitError(
-            "NOT_WRITTEN", f"{path} cannot be written: {error.strerror or error}.", "-o names another."
-        ) from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: object, error: OSError) -> HookkitError:
+    return HookkitError("NOT_WRITTEN", f"{path} cannot be written: {error.strerror or error}.", "-o names another.")
 
 
 def _show(made: Iterator[bytes]) -> None:

@@ -73,7 +73,7 @@ def command(
         sys.stdout.flush()
         return 0
     if tree:
-        from hookkit.exporters.belay import node_tree
+        from hookkit.exporters.formats.belay import node_tree
 
         return show_tree.show(node_tree(record), as_json)
     from hookkit import config

@@ -22,7 +22,9 @@ FORMATS: Mapping[str, str] = {
     "otlp": "otlp",
     "atif": "atif",
     "parquet": "parquet",
+    "belay": "belay",
 }
+ENDS = {"belay": "json", "otlp": "json", "atif": "json"}  # how a file's name ends, where it is not the format's name
 BINARY = frozenset({"parquet"})
 WITH_DIFFS = frozenset({"md", "html"})
 

@@ -12,7 +12,7 @@ from hookkit.views.text import duration, one_line
 
 _MARKS = re.compile(r"[\\`*_\[\]<>|~&#$]")
 _FENCE = re.compile(r"(`{3,})[^`]*|(~{3,}).*")
-_MAKES_HTML = re.compile(r"<(?=[A-Za-z/!?])|&(?=[#A-Za-z])")
+_MAKES_HTML = re.compile(r"(\\*)(<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|!(?=\[))")
 _HEADING = 100
 
 
@@ -100,7 +100,7 @@ def quoted(text: str) -> str:
                     return fenced(text, "markdown")
                 fence = found[1] or found[2]
         elif not fence:
-            line = _MAKES_HTML.sub(lambda found: f"\\{found[0]}", line).replace("![", "!\\[")
+            line = _MAKES_HTML.sub(lambda found: f"{2 * found[1]}\\{found[2]}", line)  # else a \\ would take ours away
         lines.append(f"> {line}".rstrip())
     return "\n".join(lines) + "\n"
 

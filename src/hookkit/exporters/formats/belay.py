@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hookkit.exporters.windows import context_window
 from hookkit.redaction import redact
 from hookkit.store.node import Node, estimate, is_id
 from hookkit.trails.timeline import FOREVER, Timeline, micros, timeline
 
+if TYPE_CHECKING:
+    from hookkit.exporters.source import Source
+
 _TITLE = 48
 _PROMPTED = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
 _LEAST_COST = 1e-9
 
 
-def belay(record: Mapping[str, Any]) -> str:
-    """The tree of a TraceRecord (as JSON), as the text of a file. The same record gives the same text.
-
-    It tells names of tools, models and phases; of a prompt its first words, without secrets.
-    """
-    return node_tree(record).to_json()
+def export(source: Source) -> Iterator[str]:
+    """The tree as the text of a file. It tells names of tools, models and phases; of a prompt its first words."""
+    yield node_tree(source.record).to_json()
 
 
 def node_tree(record: Mapping[str, Any]) -> Node:
