@@ -37,7 +37,7 @@ def trace(
     }
     paths.private_dir(paths.traces())
     record = Record(head, {"project": project, "capture": counts}, [canonical(step)])
-    replace_file(trace_path(name), record.text())
+    replace_file(trace_path(name), record.text(), durable=False)
     return name
 
 

@@ -161,3 +161,17 @@ def test_many_processes_can_write_at_once(tmp_path: Path) -> None:
         assert b"Traceback" not in output
     assert titles() == ["Go."] * 8
     assert len(list(paths.traces().iterdir())) == 8
+
+
+def test_large_trace_is_summed_up_without_decoding_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace(1, prompt="Large")
+    trace_path(trace(2, prompt="No counts of its own")).write_text(
+        json.dumps(json.loads(trace_path(trace(2)).read_bytes()) | {"metadata": {}}, sort_keys=True)
+    )
+    with Index().sync() as index:
+        expected = [row.summary for row in index.rows()]
+    index_path().unlink()
+    monkeypatch.setattr("hookkit.store.index._LARGE", 0)
+    with Index().sync() as index:
+        assert [row.summary for row in index.rows()] == expected
+    assert all(expected)

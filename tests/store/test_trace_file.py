@@ -90,7 +90,7 @@ def test_hook_line_that_looks_like_the_steps_fools_nobody_for_long(tmp_path: Pat
     steps = [{**STEP, "content": "mine", "step_index": 0}]
     written(tmp_path / "t.json", steps, {"hook_pre_tool_use": {"toolu_1": {"tool_input": FAKE}}})
     with TraceFile(tmp_path / "t.json") as file:
-        assert [step["content"] for step in file.first_steps(9)] == ["a step", "a step"]
+        assert [step["content"] for _, step in file.early_steps()] == ["a step", "a step"]
         assert [step["content"] for _, step in file.steps()] == ["mine"]
 
 
@@ -98,7 +98,7 @@ def test_first_steps_are_there_before_the_hook_lines_were_read(tmp_path: Path) -
     steps = [{**STEP, "content": f"step {number}", "step_index": number} for number in range(50)]
     written(tmp_path / "t.json", steps, {"hook_stop": [{"said": '"session_id": "s", "steps": [{'}]})
     with TraceFile(tmp_path / "t.json") as file:
-        assert [step["content"] for step in file.first_steps(3)] == ["step 0", "step 1", "step 2"]
+        assert [step["content"] for _, step in file.early_steps()] == [f"step {number}" for number in range(50)]
         assert "session_id" not in file.head
 
 
@@ -153,3 +153,13 @@ def test_damage_is_found_where_it_is_and_not_at_the_end_of_the_file(tmp_path: Pa
     with pytest.raises(ValueError, match="Expecting"):
         cursor.value()
     assert len(cursor._window) == trace_file._WINDOW
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXTS, value=VALUES)
+def test_record_without_its_steps_is_what_stands_around_them(tmp_path: Path, text: str, value: Any) -> None:
+    fake = {"steps": [{}], "system_prompts": {}, "trace_id": "other"}
+    steps = [{**STEP, "content": text, "tool_calls": [{"input": [value, fake]}]}]
+    body = written(tmp_path / "t.json", steps, {"project": text, "hook_stop": [value]})
+    with TraceFile(tmp_path / "t.json") as file:
+        assert file.without_steps() == body | {"metadata": {"project": text}, "steps": []}

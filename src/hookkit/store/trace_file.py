@@ -26,7 +26,7 @@ _WINDOW = 1 << 20  # bytes
 _SPLIT = 16
 _SPACE = frozenset(" \t\r\n")
 _BEFORE_STEPS = re.compile(rb'"session_id": "(?:[^"\\]|\\.)*", \Z')
-_STEPS = b'"steps": ['
+_STEPS, _AFTER_STEPS = b'"steps": [', b'], "system_prompts": '
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -187,6 +187,18 @@ class TraceFile:
                 self.head[key] = at.value()
             raise ValueError("it has no steps")
 
+    def without_steps(self) -> dict[str, Any] | None:
+        """The record with no steps and no hook lines; None where what follows the steps has not the canonical form."""
+        for _ in self.hook_lines():
+            pass
+        place = self._data.rfind(_AFTER_STEPS)
+        try:
+            # What reads as the rest of an object up to the very end of the file can only be that of the whole record.
+            rest = json.loads(b"{" + self._data[place + len("], ") :]) if place >= 0 else None
+        except ValueError:
+            return None
+        return None if rest is None else {**self.head, **rest, "metadata": self.metadata, "steps": []}
+
     def steps(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """Offset and value of each step. Where the hook lines were not read yet, they are gone through first."""
         if self._steps is None:
@@ -203,23 +215,19 @@ class TraceFile:
                 raise ValueError(f"there is no step at byte {offset}")
             return value
 
-    def first_steps(self, most: int) -> list[Mapping[str, Any]]:
-        """The first steps without going through the hook lines: to be shown until ``steps`` gives them for certain.
+    def early_steps(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Offset and value of each step without going through the hook lines: to be shown in the meantime.
 
-        They are found by what stands before them, which a hook line could hold as well. None if nothing looks so.
+        They are found by what stands before them, which a hook line could hold as well: what counts is what ``steps``
+        gives. They end where one cannot be read; none if nothing looks so.
         """
         place = self._data.find(_STEPS, self._metadata)
         while place >= 0:
             if _BEFORE_STEPS.search(self._data[max(0, place - 1024) : place]):
-                found: list[Mapping[str, Any]] = []
                 with contextlib.suppress(HookkitError):
-                    for _, step in self._list(place + len(_STEPS) - 1):
-                        found.append(step)
-                        if len(found) == most:
-                            break
-                return found
+                    yield from self._list(place + len(_STEPS) - 1)
+                return
             place = self._data.find(_STEPS, place + 1)
-        return []
 
     def _list(self, offset: int) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self._readable():
