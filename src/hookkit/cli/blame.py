@@ -12,6 +12,8 @@ from hookkit.cli import complete, pager, where
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hookkit.trails.calls import Session
     from hookkit.trails.lines.model import BlamedLine
 
@@ -77,10 +79,28 @@ def _commit(target: tuple[str, ...]) -> str | None:
 
 
 def _blame_file(argument: str, rev: str | None, as_json: bool) -> int:
+    from hookkit.views import blame as view
+
+    place, ranges, lines = lines_of(argument, rev)
+    if as_json:
+        pager.show(view.dump(place.path, lines))
+        return 0
+    if not lines:
+        click.echo(f"{argument} is empty.", err=True)
+    elif ranges and len(lines) == 1 and ranges[0][0] == ranges[0][1]:
+        from hookkit.views import blame_line
+
+        pager.show(blame_line.render(place.path, lines[0], _session(lines[0])))
+    else:
+        pager.show(view.render(place.path, lines))
+    return 0
+
+
+def lines_of(argument: str, rev: str | None = None) -> tuple[where.Place, list[tuple[int, int]], Sequence[BlamedLine]]:
+    """The file that PATH[:LINE|:A-B] means, which lines are meant if not all, and who wrote them."""
     from hookkit.exporters.git_ai_claims import overlay
     from hookkit.trails.graph import commit_id
     from hookkit.trails.lines.blame import blame
-    from hookkit.views import blame as view
 
     path, ranges = _split(argument)
     place = where.place(path)
@@ -97,18 +117,7 @@ def _blame_file(argument: str, rev: str | None, as_json: bool) -> int:
             raise problem
     if any(b"\0" in line.text for line in lines):
         raise _binary(path)
-    if as_json:
-        pager.show(view.dump(place.path, lines))
-        return 0
-    if not lines:
-        click.echo(f"{path} is empty.", err=True)
-    elif ranges and len(lines) == 1 and ranges[0][0] == ranges[0][1]:
-        from hookkit.views import blame_line
-
-        pager.show(blame_line.render(place.path, lines[0], _session(lines[0])))
-    else:
-        pager.show(view.render(place.path, lines))
-    return 0
+    return place, ranges, lines
 
 
 def _split(argument: str) -> tuple[str, list[tuple[int, int]]]:

@@ -38,17 +38,22 @@ def here() -> Worktree:
 
 def of(session: Session) -> Worktree:
     """The worktree that a session was recorded in; the current folder's if that one is gone."""
+    return of_project(session.trace_id, session.project)
+
+
+def of_project(trace_id: str, recorded: str | None) -> Worktree:
+    """The same by the project that the trace of the session names."""
     from hookkit.git.worktree import find
 
-    project = Path(session.project) if session.project else None
+    project = Path(recorded) if recorded else None
     worktree = find(project) if project and project.is_dir() else None
     if worktree is None:
         worktree = find(Path.cwd())
     if worktree is None:
-        where = f"{session.project} is no git worktree (any more)" if session.project else "it had no project"
+        where = f"{recorded} is no git worktree (any more)" if recorded else "it had no project"
         raise HookkitError(
             "NOT_A_REPOSITORY",
-            f"Trace {session.trace_id[:8]} has no repository: {where}.",
+            f"Trace {trace_id[:8]} has no repository: {where}.",
             "If the repository moved, run the command inside of it.",
         )
     return worktree

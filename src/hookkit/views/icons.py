@@ -1,10 +1,11 @@
-"""The signs beyond ASCII that views use, and what stands for them where they cannot be shown."""
+"""The signs beyond ASCII that views use, and what stands for them where they cannot be shown.
+
+A sign never tells anything alone: a word stands beside it.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -13,27 +14,46 @@ from hookkit import config
 
 @dataclass(frozen=True, slots=True)
 class Icons:
-    """more: text goes on. opening, closing: around what was looked for. rows: a sign of one cell for each kind of row,
-    and each state of a call; never all that tells: words stand beside it."""
+    """more: text goes on. opening, closing: around what was looked for. The others are one cell wide each: in front of
+    rows, of the row that is selected, and for a line across."""
 
     more: str
     opening: str
     closing: str
-    rows: Mapping[str, str]
+    turn: str
+    subagent: str
+    said: str
+    running: str
+    call: str
+    failed: str
+    no_result: str
+    gap: str
+    tokens: str
+    error: str
+    selected: str
+    rule: str
 
 
-_ROWS = ("turn", "subagent", "said", "tokens", "gap", "error", "running", "done", "failed")
-UNICODE = Icons("…", "»", "«", dict(zip(_ROWS, "▶↳·Σ±!→✓✗", strict=True)))
-ASCII = Icons("...", ">>", "<<", dict(zip(_ROWS, ">\\.=*!~+x", strict=True)))
+UNICODE = Icons("…", "»", "«", *"▶↳·→●✗○◆Σ✗›─")  # noqa: RUF001
+ASCII = Icons("...", ">>", "<<", *">+.@*xo~=x>-")
+_LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
 
 
 def icons() -> Icons:
-    """Those that standard output can show, unless the setting ``icons`` says which."""
-    return _chosen(os.environ.get("HOOKKIT_ICONS"), (getattr(sys.stdout, "encoding", None) or "").lower())
+    """Those that the terminal can show, unless the setting ``icons`` says which: ASCII where the locale is not UTF-8, or
+    the terminal is dumb."""
+    env = os.environ
+    return _chosen(env.get("HOOKKIT_ICONS"), env.get("TERM"), *(env.get(name, "") for name in _LOCALE))
 
 
 @cache
-def _chosen(_variable: str | None, encoding: str) -> Icons:
+def _chosen(_variable: str | None, terminal: str | None, everything: str, characters: str, language: str) -> Icons:
     """Once for all: every text that is shown asks."""
-    said = config.get("icons")
-    return UNICODE if said == "unicode" or (said == "auto" and encoding.startswith("utf")) else ASCII
+    setting = config.get("icons")
+    if setting in ("unicode", "ascii"):
+        return UNICODE if setting == "unicode" else ASCII
+    said = everything or characters or language
+    if characters == "C.UTF-8" and not everything and language in ("", "C", "POSIX"):
+        said = ""  # Python itself puts that there where the locale is C
+    plain = said.lower().replace("-", "")
+    return UNICODE if terminal != "dumb" and (plain.endswith("utf8") or "utf8." in plain) else ASCII

@@ -66,7 +66,7 @@ def heading(followed: Followed) -> str:
 def line(item: Item, stage: str) -> str:
     """One event as text."""
     clock = text.local(_when(item, stage), "%H:%M:%S") or " " * 8
-    sign = icons().rows[stage]
+    sign = getattr(icons(), "call" if stage == "done" else stage)
     if item.kind == "turn":
         return text.styled(f"{clock} {sign} Turn {item.turn}  {text.one_line(item.text, _WIDTH)}", "bold")
     if stage == "running":

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from hookkit.store.plain import plain
 from hookkit.views import cells
+from hookkit.views.colour import spans as spans
 from hookkit.views.colour import styled as styled
 from hookkit.views.icons import icons
 
