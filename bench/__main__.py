@@ -213,6 +213,13 @@ def committing(bench: Bench) -> Iterator[Row]:
         yield from measure(bench.scratch / f"commit-{calls}", calls, bench.runs)
 
 
+def views(bench: Bench) -> Iterator[Row]:
+    """First paint of the interactive views, and a session of a gibibyte."""
+    from bench.views import measure
+
+    yield from measure(bench.scratch / "views", bench.env, bench.runs)
+
+
 MEASUREMENTS = {
     "hook": hook,
     "peer": hook_against_peer,
@@ -223,6 +230,7 @@ MEASUREMENTS = {
     "search": searching,
     "commit": committing,
     "startup": startup,
+    "views": views,
     "trails": trail,
     "trails-peer": trail_against_peer,
 }
