@@ -171,7 +171,7 @@ def test_control_characters_of_a_prompt_do_not_reach_the_terminal(
 def test_list_and_show_start_without_the_heavy_libraries() -> None:
     code = (
         "import sys; from hookkit.cli import run; run(['list']); run(['show']);"
-        "heavy = {'pydantic', 'opentraces_schema', 'jsonschema', 'tomlkit', 'filelock', 'rich'};"
+        "heavy = {'pydantic', 'opentraces_schema', 'jsonschema', 'tomlkit', 'filelock', 'rich', 'textual'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hookkit.cli import complete, pager
 from hookkit.cli.options import which_sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hookkit.store.index import Index, Row
 
 _EPILOG = """\b
 Examples:
@@ -15,6 +20,7 @@ Examples:
   hookkit list --project . --since 7d
   hookkit list --errors --tool Bash
   hookkit list --model opus --long
+  hookkit list -i                        choose one, and look through it
   hookkit list --json | jq -r 'select(.failed_tool_calls > 0) | .trace_id'
 """
 
@@ -25,10 +31,17 @@ Examples:
 @which_sessions
 @click.option("--model", help="Only sessions of models with this in their name.", shell_complete=complete.models)
 @click.option("--long", is_flag=True, help="Times by the clock, and the models.")
+@click.option("-i", "--interactive", is_flag=True, help="Choose one on the whole terminal, and look through it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a session, all of them.")
 @pager.option
 def command(
-    limit: int | None, errors: bool, which: dict[str, Any], model: str | None, long: bool, as_json: bool
+    limit: int | None,
+    errors: bool,
+    which: dict[str, Any],
+    model: str | None,
+    long: bool,
+    interactive: bool,
+    as_json: bool,
 ) -> int:
     """List the recorded sessions, latest activity first.
 
@@ -38,9 +51,17 @@ def command(
     from hookkit import config
     from hookkit.store.index import Index
 
+    def chosen(index: Index, most: int) -> Iterator[Row]:
+        return index.rows(**which, errors=errors, model=model, limit=most)
+
+    if interactive:
+        from hookkit.cli import interactive as opened
+
+        opened.check(as_json)
+        return opened.sessions(lambda index: chosen(index, limit or 0))
     most = limit if limit is not None else 0 if as_json else config.get("list.limit")
     with Index().sync() as index:
-        rows = list(index.rows(**which, errors=errors, model=model, limit=most + 1 if most else 0))
+        rows = list(chosen(index, most + 1 if most else 0))
     more = bool(most) and len(rows) > most
     shown = rows[:most] if most else rows
     if as_json:

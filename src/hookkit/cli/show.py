@@ -25,6 +25,7 @@ Examples:
   hookkit show last --times delta        how long after the row before
   hookkit show last~2 --json | jq .metrics
   hookkit show 5e0c51f4
+  hookkit show last -i                   on the whole terminal
   hookkit show last --tree               its turns, or phases, with cost, tokens and context
   hookkit show --tree .belay/traces/     the newest tree that a pipeline wrote there
 """
@@ -40,11 +41,19 @@ Examples:
     type=click.Choice(["absolute", "relative", "delta"]),
     help="Tell the time of every row: by the clock, since the session began, or since the row before.",
 )
+@click.option("-i", "--interactive", is_flag=True, help="Look through it on the whole terminal; `?` tells the keys.")
 @click.option("--tree", is_flag=True, help="As a tree of phases; REF may be a node file, or a folder of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the TraceRecord; with --tree, the node tree.")
 @pager.option
 def command(
-    ref: str, tool: str | None, errors: bool, turn: int | None, times: Times | None, tree: bool, as_json: bool
+    ref: str,
+    tool: str | None,
+    errors: bool,
+    turn: int | None,
+    times: Times | None,
+    interactive: bool,
+    tree: bool,
+    as_json: bool,
 ) -> int:
     """Show one session: its turns, its calls with their tree ids, and what changed outside of them.
 
@@ -60,6 +69,8 @@ def command(
         )
     if tree and show_tree.is_file(ref):
         return show_tree.show(show_tree.read(ref), as_json)
+    if interactive:
+        return _open(ref, _predicate(tool, errors, turn), as_json)
     path = _path(ref)
     try:
         content = path.read_bytes()
@@ -92,17 +103,36 @@ def _path(ref: str) -> Path:
         return trace_path(resolve(index, ref))
 
 
+def _open(ref: str, wanted: Predicate | None, as_json: bool) -> int:
+    from hookkit.cli import interactive as opened
+    from hookkit.store.index import Index
+    from hookkit.store.refs import resolve
+
+    opened.check(as_json)
+    with Index().sync() as index:
+        trace_id = resolve(index, ref)
+        summary = index.summary(trace_id)
+    if not summary:
+        raise HookkitError(
+            "UNREADABLE_TRACE", f"Trace {trace_id[:8]} cannot be read.", "`hookkit ingest --all` writes it again."
+        )
+    return opened.show(trace_id, summary, wanted)
+
+
 def _wanted(record: Mapping[str, Any], tool: str | None, errors: bool, turn: int | None) -> Predicate | None:
     """The rows that the options choose; None: all. Says so where there are none."""
-    from hookkit.views import filters
     from hookkit.views.outline import outline
+
+    wanted = _predicate(tool, errors, turn)
+    if wanted and not any(map(wanted, outline(record))):
+        click.echo("No row of this session is like that.", err=True)
+    return wanted
+
+
+def _predicate(tool: str | None, errors: bool, turn: int | None) -> Predicate | None:
+    from hookkit.views import filters
 
     chosen = [filters.of_tool(tool)] if tool else []
     chosen += [filters.is_error] if errors else []
     chosen += [filters.of_turn(turn)] if turn else []
-    if not chosen:
-        return None
-    wanted = filters.every(*chosen)
-    if not any(map(wanted, outline(record))):
-        click.echo("No row of this session is like that.", err=True)
-    return wanted
+    return filters.every(*chosen) if chosen else None
