@@ -97,7 +97,7 @@ def test_a_session_is_told_as_it_happens(transcript: Path) -> None:
         assert line(process) == "09:00:01 → Bash  make test  running"
         assert line(process).endswith("10 in, 5 out")
         add(transcript, *SESSION_LINES[2:5])
-        assert line(process) == "09:00:01 ✓ Bash  make test  600 ms  [0000000]  :1"
+        assert line(process) == "09:00:01 ● Bash  make test  600 ms  [0000000]  :1"
         add(transcript, *SESSION_LINES[5:])
         rest = [line(process) for _ in range(4)]
         assert "09:00:05 ✗ Read  a.py  no hook line  failed: no such file  :2" in rest

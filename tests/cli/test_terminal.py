@@ -80,7 +80,7 @@ def test_a_pipe_has_colours_only_where_they_are_forced(
 
 @pytest.mark.usefixtures("sessions")
 def test_signs_of_a_terminal_without_unicode_are_ascii() -> None:
-    with Terminal("list", PYTHONIOENCODING="ascii", PYTHONUTF8="0") as terminal:
+    with Terminal("list", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0") as terminal:
         assert terminal.end() == 0
     assert b"..." in terminal.raw
     with Terminal("search", "Plain", HOOKKIT_ICONS="ascii") as terminal:

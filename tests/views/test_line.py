@@ -65,8 +65,14 @@ def test_span(seconds: float, said: str) -> None:
         ({}, ASCII),
     ],
 )
-def test_signs_are_those_that_the_terminal_can_show(env: dict[str, str], found: object) -> None:
-    assert icons(env) is found
+def test_signs_are_those_that_the_terminal_can_show(
+    env: dict[str, str], found: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert icons() is found
 
 
 def test_spans_take_apart_what_was_styled(monkeypatch: pytest.MonkeyPatch) -> None:

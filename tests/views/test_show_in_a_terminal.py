@@ -137,7 +137,7 @@ def test_ascii_signs_where_the_locale_has_no_others() -> None:
     with Terminal(*SHOW, env={"LC_ALL": "C"}) as terminal:
         terminal.wait("1/37")
         assert terminal.lines[3] == "-" * 80
-        assert selected(terminal) == "> 10:00:04  > Turn 1  Add retry to fetch,…"
+        assert selected(terminal) == "> 10:00:04  > Turn 1  Add retry to fetch,..."
         assert "x Bash failed" in terminal.text
 
 

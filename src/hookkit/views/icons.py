@@ -40,8 +40,10 @@ _LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
 
 
 def icons() -> Icons:
-    """Those that the terminal can show, unless the setting ``icons`` says which: ASCII where the locale is not UTF-8, or
-    the terminal is dumb."""
+    """Those that the terminal can show: ASCII where the locale is not UTF-8, or the terminal is dumb.
+
+    The setting ``icons`` wins.
+    """
     env = os.environ
     return _chosen(env.get("HOOKKIT_ICONS"), env.get("TERM"), *(env.get(name, "") for name in _LOCALE))
 
