@@ -33,6 +33,11 @@ def traces() -> Path:
     return home() / "traces"
 
 
+def runs() -> Path:
+    """The logs of programs on an agent framework, unless they are told otherwise; see ``runlog.settings``."""
+    return home() / "runs"
+
+
 def private_dir(path: Path) -> Path:
     """Make ``path`` and its missing parents, readable by the user alone (0700)."""
     missing = [p for p in (path, *path.parents) if not p.exists()]

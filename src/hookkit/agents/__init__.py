@@ -1,5 +1,7 @@
 """The agents hookkit knows: its own, and those of other packages.
 
+``AGENTS`` are those whose hooks hookkit installs; ``SOURCES`` are all whose sessions it reads.
+
 A package adds an agent with an entry point of the group ``hookkit.agents`` whose value is an ``AgentContract``.
 """
 
@@ -8,11 +10,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import TypeVar
 
-from hookkit.agents.contract import AgentContract
+from hookkit.agents.contract import AgentContract, SessionSource
 from hookkit.errors import UsageError
 
 GROUP = "hookkit.agents"
+_T = TypeVar("_T")
 # Agent -> the module of its contract, imported on first use: most commands are about one agent, or none.
 _BUILT_IN = {
     "claude-code": "claude_code",
@@ -24,6 +28,8 @@ _BUILT_IN = {
     "qwen-code": "qwen_code",
     "cursor": "cursor",
 }
+# What keeps a log of its own, without hooks.
+_LOGGING = {"google-adk": "google_adk"}
 
 
 class _Agents(Mapping[str, AgentContract]):
@@ -64,11 +70,41 @@ def _foreign() -> Mapping[str, AgentContract]:
 AGENTS: Mapping[str, AgentContract] = _Agents()
 
 
+class _Sources(Mapping[str, SessionSource]):
+    """Name -> whose sessions can be read: every agent, then what keeps a log of its own."""
+
+    def __getitem__(self, name: str) -> SessionSource:
+        if name not in _LOGGING:
+            return AGENTS[name]
+        found = importlib.import_module(f"hookkit.agents.{_LOGGING[name]}").SOURCE
+        assert isinstance(found, SessionSource)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (name for name in AGENTS if name not in _LOGGING)
+        yield from _LOGGING
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+SOURCES: Mapping[str, SessionSource] = _Sources()
+
+
 def get(name: str) -> AgentContract:
     """The contract of the agent ``name``; UsageError names the known ones."""
+    return _known(AGENTS, name)
+
+
+def source(name: str) -> SessionSource:
+    """Whose sessions ``name`` stands for; UsageError names the known ones."""
+    return _known(SOURCES, name)
+
+
+def _known(known: Mapping[str, _T], name: str) -> _T:
     try:
-        return AGENTS[name]
+        return known[name]
     except KeyError:
         raise UsageError(
-            "UNKNOWN_AGENT", f"hookkit does not know an agent named {name!r}.", f"Known agents: {', '.join(AGENTS)}."
+            "UNKNOWN_AGENT", f"hookkit does not know an agent named {name!r}.", f"Known agents: {', '.join(known)}."
         ) from None

@@ -114,30 +114,42 @@ class Resuming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentContract:
-    """The contract of one agent.
+class SessionSource:
+    """Whose sessions hookkit reads: an agent with hooks, or one that keeps a log of its own.
+
+    transcripts: function of the environment giving the folder that holds the agent's sessions.
+    parser: "module:class" of the SessionParser, imported on first use.
+    call_ids: whether the hooks' call ids are those of the transcript ("transcript"), only pair the hooks of one call
+        ("hook"), or are not there at all ("none"): then calls are told by tool, input and order.
+    tool_names: the hooks' name of a tool -> the transcript's, where they differ.
+    """
+
+    name: str
+    title: str
+    transcripts: Callable[[Mapping[str, str]], Path]
+    parser: str
+    call_ids: Literal["transcript", "hook", "none"] = "transcript"
+    tool_names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentContract(SessionSource):
+    """The contract of one agent whose hooks hookkit installs.
 
     hook_entry: the script the agent runs; hook_files: every file of hooks/ that it needs beside it, itself included.
     hooks_package: where these files are, besides the ones that all agents share.
-    call_ids: whether the hooks' call ids are those of the transcript ("transcript"), only pair the hooks of one call
-        ("hook"), or are not there at all ("none"): then calls are told by tool, input and order.
     lines: where hooks write their lines: the session's own transcript, once it exists, and before that the sidecar in
         the worktree ("transcript"); always that sidecar ("worktree"); or one in the user's state folder ("state"). It
         is what the events module of the agent's hooks calls LINES.
-    tool_names: the hooks' name of a tool -> the transcript's, where they differ.
     probe: "module:name" of what else install, status and doctor must ask; see installer.probes.
     writes: function of a tool's name and input giving the paths that the call may write, as they were given; () for a
         tool that writes no file of a worktree, None for one that may write anything, as every unknown tool may.
     containers: tools whose windows hold the windows of other calls, and that write nothing beside those.
     background: whether a call goes on after its window was closed.
     brings_back: whether a call may bring back content that git keeps, such as ``git stash pop`` in a shell.
-    transcripts: function of the environment giving the folder that holds the agent's sessions.
-    parser: "module:class" of the SessionParser, imported on first use.
     resuming: how a session is taken up again; None: the agent cannot. skills: the user's folder of agent skills.
     """
 
-    name: str
-    title: str
     program: str
     hook_entry: str
     hook_files: tuple[str, ...]
@@ -147,17 +159,13 @@ class AgentContract:
     session_field: str = "session_id"
     turn_field: str | None = None
     call_field: str | None
-    call_ids: Literal["transcript", "hook", "none"] = "transcript"
     lines: Literal["transcript", "worktree", "state"] = "worktree"
-    tool_names: Mapping[str, str] = field(default_factory=dict)
     trust: str
     probe: str | None = None
     writes: Callable[[str, Mapping[str, Any]], tuple[str, ...] | None]
     containers: frozenset[str] = frozenset()
     background: Callable[[str, Mapping[str, Any]], bool]
     brings_back: Callable[[str, Mapping[str, Any]], bool]
-    transcripts: Callable[[Mapping[str, str]], Path]
-    parser: str
     resuming: Resuming | None = None
     skills: Callable[[Mapping[str, str]], Path] | None = None
     evidence: Evidence

@@ -106,7 +106,7 @@ def _is_finished(assembly: Assembly, hooks: HookIndex) -> bool:
 def _outcome(assembly: Assembly, complete: bool) -> dict[str, Any]:
     """What the end of the session suggests; nothing here proves that the task was done."""
     if assembly.last == "error":
-        return {"success": False, "terminal_state": "error", "description": "The last turn ended with an API error."}
+        return {"success": False, "terminal_state": "error", "description": "The last turn ended with an error."}
     if assembly.last == "interrupted":
         return {"terminal_state": "interrupted", "description": "The user interrupted the last turn."}
     if not complete:

@@ -114,7 +114,7 @@ def ingest_project(project: Path) -> Iterator[Ingested]:
     for agent, transcript in discover_project_sessions(root):
         seen.add((agent, get_parser(agent).session_id_from_path(transcript)))
         yield from ingest_each([transcript], root, agent=agent)
-    for agent in agents.AGENTS:
+    for agent in agents.SOURCES:
         for sidecar in sidecars(root, agent):
             if (agent, sidecar.stem) not in seen:
                 yield from ingest_each([get_parser(agent).find_session(sidecar.stem)], root, agent=agent)
@@ -136,9 +136,9 @@ def ingest_abandoned(project: Path, *, agent: str) -> Iterator[Ingested]:
 def ingest_all() -> Iterator[Ingested]:
     """Bring every session up to date that an agent keeps on this machine or a known worktree has hook lines of."""
     seen = set()
-    for agent in agents.AGENTS:
+    for agent in agents.SOURCES:
         parser = get_parser(agent)
-        for transcript in parser.discover_sessions(agents.get(agent).transcripts(os.environ)):
+        for transcript in parser.discover_sessions(agents.source(agent).transcripts(os.environ)):
             seen.add((agent, parser.session_id_from_path(transcript)))
             yield from ingest_each([transcript], agent=agent)
     with contextlib.suppress(OSError):

@@ -63,7 +63,7 @@ class Session:
         self.session_id = session_id
         self.transcript = transcript
         self.project = project
-        named = agents.get(parser.agent_name).call_ids == "transcript"
+        named = agents.source(parser.agent_name).call_ids == "transcript"
         self.hooks = HookIndex(parser.agent_name, session_id, named=named)
         self.fold = self._new_fold()
         self.seen: object = None  # of a session that is no file: the state that was read

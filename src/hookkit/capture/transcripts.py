@@ -48,7 +48,7 @@ class TranscriptParser:
         """The folder that holds the agent's sessions."""
         from hookkit import agents
 
-        return agents.get(self.agent_name).transcripts(os.environ)
+        return agents.source(self.agent_name).transcripts(os.environ)
 
     def find_session(self, session_id: str) -> Path:
         """The transcript of a session, wherever it was started; a path that stands for it if the agent kept none."""
@@ -65,6 +65,11 @@ class TranscriptParser:
     def exists(self, session_path: Path) -> bool:
         """Whether the agent kept this session."""
         return session_path.is_file()
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file is a session of this agent by what is in it, wherever it lies."""
+        del path
+        return False
 
     def first(self, session_path: Path) -> Path:
         """The file that stands for a session, where several hold it."""
@@ -131,7 +136,7 @@ class TranscriptParser:
         """The key that the hooks give to a call of the transcript."""
         from hookkit import agents
 
-        names = agents.get(self.agent_name).tool_names
+        names = agents.source(self.agent_name).tool_names
         return call_key(next((hook for hook, own in names.items() if own == tool), tool), given)
 
     # The contract's way to read one session

@@ -147,7 +147,7 @@ def pending(project: Path) -> Iterator[Pending]:
 def sessions(project: Path, only: str | None = None) -> Mapping[tuple[str, str], tuple[Path, list[Path]]]:
     """(agent, session id) -> its transcript, and its sidecars. only: of this agent."""
     found: dict[tuple[str, str], tuple[Path, list[Path]]] = {}
-    names = [only] if only else [*agents.AGENTS]
+    names = [only] if only else [*agents.SOURCES]
     for agent, transcript in discover_project_sessions(project, names):
         session_id = get_parser(agent).session_id_from_path(transcript)
         found[agent, session_id] = transcript, [paths.state() / "sidecars" / agent / "hooks" / f"{session_id}.jsonl"]

@@ -30,7 +30,7 @@ Examples:
 @click.option("--all", "everything", is_flag=True, help="All sessions of all agents.")
 @click.option(
     "--agent",
-    help="Whose sessions the PATHs are. Default: the agent in whose folder they lie, else claude-code.",
+    help="Whose sessions the PATHs are. Default: told by their folder or what is in them, else claude-code.",
     shell_complete=complete.agents,
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a session.")
@@ -73,11 +73,14 @@ def _results(
 
 
 def _agent_of(path: Path) -> str:
-    """The agent in whose folder of sessions a path is; the first one for a path that is in nobody's."""
-    from hookkit.agents import AGENTS
+    """Whose a path is: by the folder of sessions that it is in, else by what is in it, else the first agent's."""
+    from hookkit.agents import SOURCES
+    from hookkit.capture.registry import claimant
 
-    homes = ((name, contract.transcripts(os.environ).absolute()) for name, contract in AGENTS.items())
-    return next((name for name, home in homes if path.absolute().is_relative_to(home)), next(iter(AGENTS)))
+    homes = ((name, source.transcripts(os.environ).absolute()) for name, source in SOURCES.items())
+    found = next((name for name, home in homes if path.absolute().is_relative_to(home)), None)
+    inside = sorted(path.glob("*.jsonl"))[:1] if path.is_dir() else [path]
+    return found or next(filter(None, map(claimant, inside)), None) or next(iter(SOURCES))
 
 
 def _transcripts(path: Path, agent: str) -> list[Path]:

@@ -19,10 +19,14 @@ _FINAL_STOPS = frozenset({"end_turn", "stop_sequence", "max_tokens", "refusal", 
 
 @dataclass(frozen=True, slots=True)
 class AgentMeta:
-    """What an agent says of one of its subagents; "" where it says nothing."""
+    """What an agent says of one of its subagents; "" where it says nothing.
+
+    cell: the step that it follows, where no call started it; -1 for none.
+    """
 
     agent_type: str = ""
     call_id: str = ""
+    cell: int = -1
 
 
 def assemble(fold: Fold, metas: Mapping[str, AgentMeta]) -> Assembly:
@@ -96,10 +100,13 @@ def order(fold: Fold, metas: Mapping[str, AgentMeta]) -> Iterator[tuple[int, Str
     callers: dict[int, list[tuple[int, Stream]]] = {}
     numbers = {call_id: number for number, call_id in enumerate(fold.calls)}
     for stream in subagents:
-        call_id = metas.get(stream.agent, AgentMeta()).call_id or fold.spawned.get(stream.agent, "")
+        meta = metas.get(stream.agent, AgentMeta())
+        call_id = meta.call_id or fold.spawned.get(stream.agent, "")
         call = fold.calls.get(call_id)
         if call is not None and fold.streams[call.stream] is not stream:
             callers.setdefault(call.cell, []).append((numbers[call_id], stream))
+        elif call is None and 0 <= meta.cell < len(fold.cells) and meta.cell not in stream.cells and stream.cells:
+            callers.setdefault(meta.cell, []).append((stream.cells[0], stream))
     index = 0
     done: set[tuple[str, str]] = set()
     called = {stream.rank for children in callers.values() for _, stream in children}

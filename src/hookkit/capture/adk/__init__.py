@@ -1,0 +1,1 @@
+"""Reads the run logs of programs on Google's Agent Development Kit."""

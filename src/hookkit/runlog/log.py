@@ -1,0 +1,133 @@
+"""Writes a run log. One event is one line and one write, so a run that is killed loses nothing that was said before.
+
+``current_log`` and ``current_phase`` hold, in each context of their own, the log and the phase of a pipeline that is
+under way: whatever runs inside of it says so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hookkit import paths
+
+_LOG = logging.getLogger("hookkit.adk")
+_NAME = re.compile(r"\d{4}-\d{2}-\d{2}_[A-Za-z0-9._-]+\.jsonl")
+# A pipe that nobody reads must not hold anybody up: O_NONBLOCK, which files ignore.
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A named part of a pipeline. id: of this one time. parent: id of the phase it is a part of."""
+
+    id: str
+    name: str
+    parent: str | None = None
+
+
+class RunLog:
+    """The file ``<folder>/<date>_<run id>.jsonl``, made with its first event; several threads and processes may write.
+
+    live: a file that takes the same events, as JSON-RPC 2.0 notifications.
+    """
+
+    def __init__(self, folder: Path, run_id: str, *, live: Path | None = None) -> None:
+        self.run_id = run_id
+        self.path = folder / f"{time.strftime('%Y-%m-%d')}_{run_id}.jsonl"
+        self.live = live
+        self._torn = False
+        self._warned = False
+
+    def write(self, kind: str, /, *, timestamp: float | None = None, **fields: Any) -> bool:
+        """Append an event; fields: plain JSON, None for what is not to be said. False if it could not be written.
+
+        timestamp: seconds since 1970; now, if it is not given. An event that is said inside a phase names it.
+        """
+        event = {"type": kind, "run_id": self.run_id, "timestamp": round(timestamp or time.time(), 6)}
+        event.update((name, value) for name, value in fields.items() if value is not None)
+        phase = current_phase.get()
+        if phase is not None:
+            event.setdefault("phase", phase.name)
+            event.setdefault("phase_id", phase.id)
+        if self.live is not None:
+            self._tell(event)
+        return self._append(event)
+
+    def _append(self, event: Mapping[str, Any]) -> bool:
+        line = _line(event)
+        try:
+            try:
+                descriptor = os.open(self.path, _FLAGS, 0o600)
+            except FileNotFoundError:
+                paths.private_dir(self.path.parent)
+                descriptor = os.open(self.path, _FLAGS, 0o600)
+            try:
+                written = os.write(descriptor, b"\n" + line if self._torn else line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            self._fail(error.strerror or "failed")
+            return False
+        self._torn = written < len(line)  # the disk is full: what comes next must not go on in the torn line
+        if self._torn:
+            self._fail("the disk is full")
+        return not self._torn
+
+    def _tell(self, event: Mapping[str, Any]) -> None:
+        assert self.live is not None
+        try:
+            descriptor = os.open(self.live, _FLAGS, 0o600)
+            try:
+                os.write(descriptor, _line({"jsonrpc": "2.0", "method": event["type"], "params": event}))
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self.live = None  # whoever followed it is gone
+
+    def _fail(self, why: str) -> None:
+        if not self._warned:
+            self._warned = True
+            _LOG.warning("%s cannot be written: %s", self.path, why)
+
+
+def remove_old(folder: Path, days: int, keep: Collection[Path] = (), *, clock: Callable[[], float] = time.time) -> int:
+    """Remove the logs that nothing was written to for ``days`` days, but those to ``keep``; gives their number.
+
+    0 days keep everything. Files that are not named like logs stay. Never fails.
+    """
+    removed = 0
+    try:
+        entries = list(os.scandir(folder)) if days > 0 else []
+    except OSError:
+        return 0
+    for entry in entries:
+        try:
+            if (
+                _NAME.fullmatch(entry.name)
+                and Path(entry.path) not in keep
+                and entry.is_file(follow_symlinks=False)
+                and entry.stat(follow_symlinks=False).st_mtime < clock() - days * 86400
+            ):
+                os.unlink(entry.path)
+                removed += 1
+        except OSError:
+            continue
+    return removed
+
+
+def _line(event: Mapping[str, Any]) -> bytes:
+    return (_encode(event) + "\n").encode("utf-8", "replace")
+
+
+current_log: ContextVar[RunLog | None] = ContextVar("hookkit_log", default=None)
+current_phase: ContextVar[Phase | None] = ContextVar("hookkit_phase", default=None)
