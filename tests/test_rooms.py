@@ -12,13 +12,13 @@ ROOMS = {"hookkit": ROOT / "src" / "hookkit", "hookkit.installer": ROOT / "insta
 # A room may import from its own level only itself, and from every level below.
 LEVELS = (
     {"hookkit.__main__"},
-    {"hookkit.cli"},
+    {"hookkit.cli", "hookkit.adk"},
     {"hookkit.exporters"},
     {"hookkit.views", "hookkit.installer"},
     {"hookkit.capture"},
     {"hookkit.trails", "hookkit.phases"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
-    {"hookkit.config"},
+    {"hookkit.config", "hookkit.runlog"},
     {"hookkit.paths", "hookkit.errors", "hookkit.redaction"},
     {"hookkit"},
 )

@@ -15,7 +15,7 @@ from hookkit.errors import UsageError
 from .support import FIXTURES, OFFICIAL, SESSION, Transcript, hook, write
 
 
-@pytest.mark.parametrize("name", agents.AGENTS)
+@pytest.mark.parametrize("name", agents.SOURCES)
 def test_every_agent_has_a_parser_that_keeps_the_protocols(name: str) -> None:
     parser = get_parsers()[name]()
     assert parser.agent_name == name

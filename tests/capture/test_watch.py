@@ -217,4 +217,4 @@ def test_every_agent_with_a_parser_is_watched(
     monkeypatch.setattr(watch, "get_parser", lambda name: get_parser("claude-code"))
     watch.run_once(project)
     assert scans == [project]
-    assert registry.get_parsers().keys() == set(agents.AGENTS)
+    assert registry.get_parsers().keys() == set(agents.SOURCES)

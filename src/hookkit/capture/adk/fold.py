@@ -58,6 +58,8 @@ class AdkFold(Fold):
         read(self, entry, _stamp(entry.get("timestamp")), line)
         phase = text_of(entry.get("phase_id"))
         if phase is not None:
+            if phase not in self.phases:  # its beginning is in no log of ours
+                self.phases[phase] = _phase(phase, entry.get("phase"))
             for cell in range(before, len(self.cells)):
                 self.cell_phases[str(cell)] = phase
 
@@ -105,10 +107,15 @@ class AdkFold(Fold):
             kind, message = text_of(entry.get("error_type")) or "error", text_of(entry.get("error_message")) or ""
             run["error"] = f"{kind}: {message}"
             self.failed(number, "run_error", run["error"], stamp, line)
-        elif status == "cancelled":
+        elif status == "cancelled" or (status == "ok" and self._has_open_calls(number)):  # nobody asked for the rest
             stream.last = "interrupted"
         elif status == "ok" and stream.last in ("prompt", "result", "agent", "interrupted"):
             stream.last, stream.last_stop = "agent", stream.last_stop or "end_turn"
+
+    def _has_open_calls(self, number: int) -> bool:
+        cells = self.streams[number].cells
+        calls = self.cells.open(cells[-1])["tool_calls"] if cells else []
+        return any(self.calls[call["tool_call_id"]].state == "open" for call in calls)
 
     # Agents
 
@@ -246,9 +253,9 @@ class AdkFold(Fold):
 
     def _phase_start(self, entry: Mapping[str, Any], stamp: str | None, line: int) -> None:
         name = text_of(entry.get("phase_id")) or f"line {line}"
-        parent = text_of(entry.get("parent_id"))
-        phase = {"id": name, "name": text_of(entry.get("name")) or name, "started_at": stamp, "ended_at": None}
-        self.phases.setdefault(name, {**phase, "parent": parent})
+        phase = self.phases.setdefault(name, _phase(name, entry.get("name")))
+        if phase["started_at"] is None:
+            phase |= {"started_at": stamp, "parent": text_of(entry.get("parent_id"))}
         self.moment(self._stream(""), stamp)
 
     def _phase_end(self, entry: Mapping[str, Any], stamp: str | None, line: int) -> None:
@@ -315,6 +322,10 @@ _READ = {
     "phase.start": AdkFold._phase_start,
     "phase.end": AdkFold._phase_end,
 }
+
+
+def _phase(phase_id: str, name: object) -> dict[str, Any]:
+    return {"id": phase_id, "name": text_of(name) or phase_id, "started_at": None, "ended_at": None, "parent": None}
 
 
 def _key(entry: Mapping[str, Any]) -> str:
