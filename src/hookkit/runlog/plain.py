@@ -27,9 +27,9 @@ class _Plain:
     def value(self, value: object, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        self.left -= 1
         if isinstance(value, str):
             return self.text(value)
+        self.left -= 1
         if isinstance(value, int):
             return int(value)
         if isinstance(value, float):
