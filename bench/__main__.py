@@ -220,6 +220,13 @@ def views(bench: Bench) -> Iterator[Row]:
     yield from measure(bench.scratch / "views", bench.env, bench.runs)
 
 
+def adk(bench: Bench) -> Iterator[Row]:
+    """The plugin for Google ADK, in a run of a thousand events."""
+    from bench.adk import measure
+
+    yield from measure(bench.scratch, bench.runs)
+
+
 MEASUREMENTS = {
     "hook": hook,
     "peer": hook_against_peer,
@@ -229,6 +236,7 @@ MEASUREMENTS = {
     "list": listing,
     "search": searching,
     "commit": committing,
+    "adk": adk,
     "startup": startup,
     "views": views,
     "trails": trail,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.redaction import MARK, is_sensitive, redact, redact_counted
+from hookkit.redaction import _LOOKS, _SIGNS, MARK, is_sensitive, redact, redact_counted
 
 SECRETS = (
     "sk-ant-api03-abcdefghijklmnopqrstuvwx",
@@ -113,6 +113,12 @@ def test_twice_is_once_and_the_shape_stays(value: Any) -> None:
 @given(st.text(), st.text(), st.sampled_from(SECRETS))
 def test_no_surroundings_save_a_secret(before: str, after: str, secret: str) -> None:
     assert secret not in redact(f"{before} {secret} {after}")
+
+
+@settings(deadline=None)
+@given(st.from_regex(_LOOKS, fullmatch=True))
+def test_every_look_has_a_sign(text: str) -> None:
+    assert any(sign in text for sign in _SIGNS)
 
 
 def _shape(value: Any) -> Any:

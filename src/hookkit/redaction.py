@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -49,6 +50,12 @@ _LOOKS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+# Every look holds one of these: to search for them takes a tenth of the time, and most texts hold none.
+_SIGNS = (
+    "PRIVATE KEY", "sk-", "k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
+    "xapp-", "AKIA", "ASIA", "AIza", "ya29.", "eyJ", "npm_", "pypi-", "hf_", "SG.", "whsec_", "gsk_", "xai-", "dop_v1_",
+    "earer ", "asic ", "://",
+)  # fmt: skip
 # name=value and "name": "value" in running text; the value ends with its quote, or with white space.
 _NAMED = re.compile(
     r"""(?<![A-Za-z0-9_])(?<![^\n]-)(?P<name>[A-Za-z][A-Za-z0-9_-]{1,60})(?P<between>["']?\s?[=:]\s?)(?P<quote>["']?)"""
@@ -67,6 +74,7 @@ def redact_counted(value: Any) -> tuple[Any, int]:
     return redaction.value(value), redaction.found
 
 
+@lru_cache(maxsize=4096)
 def is_sensitive(name: str) -> bool:
     """Whether a key of this name holds a secret: ``api_key``, ``authToken``, ``DB_PASSWORD``; not ``max_tokens``."""
     words: list[str] = [word.lower() for word in _WORD.findall(name)]
@@ -99,7 +107,11 @@ class _Redaction:
             return text
         if name and is_sensitive(name):
             return self._mark()
-        return _NAMED.sub(self._named, _LOOKS.sub(self._look, text))
+        for sign in _SIGNS:
+            if sign in text:
+                text = _LOOKS.sub(self._look, text)
+                break
+        return _NAMED.sub(self._named, text) if "=" in text or ":" in text else text
 
     def _mark(self) -> str:
         self.found += 1

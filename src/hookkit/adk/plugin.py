@@ -144,7 +144,7 @@ class AgentTracePlugin(BasePlugin):
             reason = getattr(actions, "transfer_reason", None)
             run.transferred(event.author, actions.transfer_to_agent, reason, call)
         if not responses and event.author != "user":
-            run.said(event.author, event.branch, reply_of(event))
+            run.said(event.author, event.branch, functools.partial(reply_of, event))
 
     # Agents
 

@@ -66,11 +66,7 @@ class RunLog:
     def _append(self, event: Mapping[str, Any]) -> bool:
         line = _line(event)
         try:
-            try:
-                descriptor = os.open(self.path, _FLAGS, 0o600)
-            except FileNotFoundError:
-                paths.private_dir(self.path.parent)
-                descriptor = os.open(self.path, _FLAGS, 0o600)
+            descriptor = self._open()
             try:
                 written = os.write(descriptor, b"\n" + line if self._torn else line)
             finally:
@@ -82,6 +78,14 @@ class RunLog:
         if self._torn:
             self._fail("the disk is full")
         return not self._torn
+
+    def _open(self) -> int:
+        """For one event only: a descriptor that is kept can run out, be inherited, or be of a file that is gone."""
+        try:
+            return os.open(self.path, _FLAGS, 0o600)
+        except FileNotFoundError:
+            paths.private_dir(self.path.parent)
+            return os.open(self.path, _FLAGS, 0o600)
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         assert self.live is not None

@@ -44,6 +44,7 @@ class _Request:
     chunks: int = 0
     reply: tuple[Reply, float, float] | None = None  # waits for the ids of its calls; when it came, how long it took
     answered: bool = False
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -87,7 +88,7 @@ class Run:
         until = self.left if status == "cancelled" else None
         for request in self._requests.values():
             self._settle(request)
-            if not request.answered:
+            if not request.answered and not request.failed:
                 self._respond(request, Reply(), time.time(), _since(request.started, until), incomplete=True)
         self._requests.clear()
         if error is not None and error is not self._error:
@@ -153,18 +154,23 @@ class Run:
         self._error = error
         reply = Reply(error_code=type(error).__name__, error_message=str(error))
         self._respond(request, reply, time.time(), _since(request.started))
-        request.answered = True
+        request.failed = True
 
-    def said(self, agent: str, branch: str | None, reply: Reply) -> None:
+    def said(self, agent: str, branch: str | None, told: Callable[[], Reply]) -> None:
         """What the framework made of an answer, or what an agent says without having asked a model."""
+        request = self._requests.get((branch, agent))
+        if request is not None and request.answered and request.reply is None:
+            del self._requests[branch, agent]  # it was said when the answer came
+            return
+        reply = told()
         if not (reply.text or reply.thought or reply.calls or reply.error_code):
             return
-        request = self._requests.pop((branch, agent), None)
+        self._requests.pop((branch, agent), None)
         if request is not None and request.reply is not None:
             for call, named in zip(request.reply[0].calls, reply.calls, strict=False):
                 call["tool_call_id"] = named["tool_call_id"]
             self._settle(request)
-        elif request is not None and not request.answered:  # somebody else answered
+        elif request is not None and not (request.failed and reply.error_code):  # somebody else answered
             request.answered = True
             self._respond(request, reply, time.time(), _since(request.started))
         elif request is None and reply.text:
