@@ -20,6 +20,7 @@ from hookkit.trails import log_purge
 _DATA = {
     "traces": ("????????-????-????-????-????????????.json", ".????????-????-????-????-????????????.json.*.tmp"),
     "hooks": ("hookkit_*.py", "runtime.json", ".*.hookkit-*.tmp", "__pycache__/hookkit_*.pyc"),
+    "runs": ("????-??-??_*.jsonl",),
     "": ("index.sqlite", "index.sqlite-*"),
 }
 _NESTED = "agents"  # the sidecars that are named by subagents
@@ -57,7 +58,7 @@ def purge() -> tuple[Path, ...]:
     # The lock goes last: until then nobody else installs.
     _delete(paths.state() / _STATE[-1])
     hooks = paths.hooks()
-    files.drop_folders((hooks / "__pycache__", hooks, paths.traces(), paths.state(), paths.home(), *made))
+    files.drop_folders((hooks / "__pycache__", hooks, paths.traces(), paths.runs(), paths.state(), paths.home(), *made))
     return doomed
 
 

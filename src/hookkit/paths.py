@@ -38,6 +38,11 @@ def runs() -> Path:
     return home() / "runs"
 
 
+def is_excluded(folder: Path) -> bool:
+    """Whether the user switched capture off for ``folder`` or one above it."""
+    return any(os.path.lexists(up / ".opentraces" / "excluded") for up in (folder, *folder.parents))
+
+
 def private_dir(path: Path) -> Path:
     """Make ``path`` and its missing parents, readable by the user alone (0700)."""
     missing = [p for p in (path, *path.parents) if not p.exists()]

@@ -188,3 +188,12 @@ def test_a_repository_that_was_moved_is_found_by_the_sessions_recorded_there(wor
     purge()
     assert not (moved / ".opentraces").exists()
     assert not (moved / ".git" / "hookkit").exists()
+
+
+def test_the_logs_of_programs_go_and_what_is_not_named_like_one_stays() -> None:
+    runs = paths.private_dir(paths.runs())
+    for name in ("2026-11-28_ab12.jsonl", "notes.jsonl"):
+        (runs / name).write_text("{}\n")
+    assert purge() == (runs,)
+    assert os.listdir(runs) == ["notes.jsonl"]
+    (runs / "notes.jsonl").unlink()

@@ -83,3 +83,12 @@ def test_an_argument_of_no_use_is_refused(given: dict[str, object]) -> None:
 def test_hookkit_s_own_switch_is_a_switch_here_too() -> None:
     assert load({"HOOKKIT_DISABLE": "1"}).disabled
     assert not load({"HOOKKIT_DISABLE": "0"}).disabled
+
+
+def test_nothing_is_recorded_in_a_folder_that_is_excluded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "secret" / ".opentraces").mkdir(parents=True)
+    (home / "secret" / "inner").mkdir()
+    monkeypatch.chdir(home / "secret" / "inner")
+    assert not load({}).disabled
+    (home / "secret" / ".opentraces" / "excluded").touch()
+    assert load({}).disabled

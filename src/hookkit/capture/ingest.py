@@ -30,6 +30,7 @@ from hookkit.capture.settle import settle
 from hookkit.capture.trail import follow
 from hookkit.capture.transcripts import TranscriptParser
 from hookkit.errors import HookkitError
+from hookkit.paths import is_excluded
 from hookkit.store.files import replace_file, trace_path
 from hookkit.store.index import Index
 from hookkit.store.summary import summarise
@@ -146,11 +147,6 @@ def ingest_all() -> Iterator[Ingested]:
             for result in ingest_project(Path(os.fsdecode(line))):
                 if (result.agent, result.session_id) not in seen:
                     yield result
-
-
-def is_excluded(folder: Path) -> bool:
-    """Whether the user switched capture off for ``folder`` or one above it."""
-    return any(os.path.lexists(up / ".opentraces" / "excluded") for up in (folder, *folder.parents))
 
 
 def _in_turn(parser: TranscriptParser, base: Ingested, project: Path | None, wait: bool) -> Ingested:

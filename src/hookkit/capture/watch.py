@@ -19,8 +19,9 @@ from typing import Any
 from hookkit import agents, paths
 from hookkit.capture import state
 from hookkit.capture.identity import trace_id
-from hookkit.capture.ingest import Ingested, ingest_each, is_excluded, sidecars
+from hookkit.capture.ingest import Ingested, ingest_each, sidecars
 from hookkit.capture.registry import discover_project_sessions, get_parser
+from hookkit.paths import is_excluded
 from hookkit.store.files import replace_file, trace_path
 from hookkit.store.log import log
 

@@ -24,6 +24,7 @@ class Settings:
     retention_days: logs that were not written to for longer are removed; 0 keeps all. sanitize_args: secrets are
     replaced, in texts, arguments, results and state. max_response_preview: characters of a tool's result that are kept.
     ingest: whether the end of a run starts the ingest of its log. live: a file that takes every event as well.
+    disabled: nothing is recorded.
     """
 
     trace_dir: Path
@@ -118,13 +119,21 @@ def load(env: Mapping[str, str] = os.environ, **given: object) -> Settings:
                 break
             except ValueError as error:
                 _LOG.warning("%s %s and was left out: %r", where, error, value)
-    found["disabled"] = found.get("disabled", False) or env.get("HOOKKIT_DISABLE") == "1"
+    found["disabled"] = found.get("disabled", False) or env.get("HOOKKIT_DISABLE") == "1" or _is_excluded()
     return Settings(**found)
 
 
 def trace_dir(env: Mapping[str, str]) -> Path:
     """The folder of the logs."""
     return load(env).trace_dir
+
+
+def _is_excluded() -> bool:
+    """Whether nothing may be recorded where the program runs."""
+    try:
+        return paths.is_excluded(Path.cwd())
+    except OSError:
+        return False
 
 
 def _table() -> Mapping[str, Any]:
