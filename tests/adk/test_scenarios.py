@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from .scene import BasePlugin, LlmResponse, agent, calls, forever, message, play, says, types
+from .scene import LlmResponse, agent, calls, forever, play, says, types
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from google.adk.agents import LoopAgent, ParallelAgent, SequentialAgent
     from google.adk.agents.run_config import RunConfig, StreamingMode
     from google.adk.tools.agent_tool import AgentTool
+    from google.adk.workflow import START, Workflow
 
 
 @pytest.fixture(autouse=True)
@@ -279,6 +280,26 @@ def test_agents_after_each_other_stay_in_their_order(kind: Any, more: dict[str, 
     assert played.steps() == [("user", "Go.", None), *expected]
 
 
+def test_agents_that_are_nodes_of_a_workflow() -> None:
+    nodes = [agent(name, says(f"I am {name}.")) for name in ("first", "second")]
+    played = play(Workflow(name="flow", edges=[(START, nodes[0]), (nodes[0], nodes[1])]))
+    assert played.one("run.end")["status"] == "ok"
+    assert played.steps() == [("user", "Go.", None), ("first", "I am first.", 0), ("second", "I am second.", 0)]
+
+
+@pytest.mark.parametrize("how", ["workflow", "transfer"])
+def test_a_caller_that_is_cancelled_while_another_agent_is_at_work(how: str) -> None:
+    child = agent("child", forever, description="Waits.")
+    if how == "transfer":
+        root = agent("root", calls(("transfer_to_agent", {"agent_name": "child"})), sub_agents=[child])
+    else:
+        root = Workflow(name="flow", edges=[(START, child)])
+    played = play(root, cancel=lambda: not child.model.answers)  # type: ignore[union-attr]
+    assert isinstance(played.error, asyncio.CancelledError)
+    assert played.one("run.end")["status"] == "cancelled"
+    assert played.record.outcome.terminal_state == "interrupted"
+
+
 class Schema(BaseModel):
     count: int = 0
 
@@ -304,82 +325,9 @@ def _tool_context() -> Any:
     return ToolContext
 
 
-class Other(BasePlugin):
-    """Another plugin, that does one thing at one callback."""
-
-    def __init__(self, where: str, act: Any) -> None:
-        super().__init__(name="other")
-
-        async def callback(**given: Any) -> Any:
-            return act(given)
-
-        setattr(self, where, callback)
-
-
-def fail(_given: dict[str, Any]) -> Any:
-    raise LookupError("a plugin's own")
-
-
-@pytest.mark.parametrize("place", ["first", "then"])
-def test_another_plugin_that_raises_at_the_users_message(place: str) -> None:
-    played = play(agent("root", says("Never.")), **{place: [Other("on_user_message_callback", fail)]})  # type: ignore[arg-type]
-    assert isinstance(played.error, RuntimeError)
-    assert played.types == ["run.start", "run.end"]
-    assert (played.one("run.end")["status"], played.one("run.end")["summary"]["errors"]) == ("error", 1)
-    assert played.steps() == [("user", "Go.", None)]
-
-
-def test_another_plugin_that_recovers_a_tool() -> None:
-    other = Other("on_tool_error_callback", lambda given: {"quotient": "infinite"})
-    played = play(agent("root", calls(("divide", {"a": 1, "b": 0})), says("OK."), tools=[divide]), then=[other])
-    assert played.error is None
-    assert played.kinds()[3:6] == ["tool.start", "tool.error", "tool.end"]
-    assert (played.one("tool.end")["recovered"], played.one("tool.end")["success"]) == (True, True)
-    (seen,) = played.record.steps[1].observations
-    assert (seen.error, seen.content) == (None, '{"quotient": "infinite"}')
-    assert played.record.metadata["capture"]["failed_tool_calls"] == 0
-
-
-@pytest.mark.parametrize("place", ["first", "then"])
-def test_another_plugin_that_answers_for_the_model(place: str) -> None:
-    other = Other("before_model_callback", lambda given: says("From the cache."))
-    played = play(agent("root"), **{place: [other]})  # type: ignore[arg-type]
-    assert played.kinds("llm.request", "llm.response", "agent.message") == ["run.start", "run.end"]
-    said = played.one("llm.response" if place == "then" else "agent.message")
-    assert said["text"] == "From the cache."
-    assert played.steps() == [("user", "Go.", None), ("main", "From the cache.", None)]
-
-
-def test_another_plugin_that_recovers_the_model() -> None:
-    other = Other("on_model_error_callback", lambda given: says("Instead."))
-    played = play(agent("root", ConnectionError("no route")), then=[other])
-    assert played.error is None
-    first, second = played.all("llm.response")
-    assert (first["error_code"], second["text"]) == ("ConnectionError", "Instead.")
-    assert first["request_id"] == second["request_id"]
-    assert played.record.outcome.terminal_state == "goal_reached"
-
-
-@pytest.mark.parametrize("place", ["first", "then"])
-def test_another_plugin_that_answers_for_a_tool(place: str) -> None:
-    other = Other("before_tool_callback", lambda given: {"sum": 0})
-    root = agent("root", calls(("add", {"a": 1, "b": 2})), says("Zero."), tools=[add])
-    played = play(root, **{place: [other]})  # type: ignore[arg-type]
-    assert played.kinds()[3:5] == ["tool.start", "tool.end"]
-    assert played.record.steps[1].observations[0].content == '{"sum": 0}'
-
-
-def test_another_plugin_that_ends_the_run_before_it_began() -> None:
-    other = Other("before_run_callback", lambda given: types.Content(role="model", parts=[types.Part(text="No.")]))
-    played = play(agent("root"), then=[other])
-    assert played.types == ["run.start", "agent.message", "run.end"]
-    assert played.steps()[-1][1] == "No."
-
-
 def test_ids_that_a_model_gives_again_are_calls_of_their_own() -> None:
     again = calls(("add", {"a": 1, "b": 2}), ids=["call_1"])
     root = agent("root", again, says("Three."), again.model_copy(deep=True), says("Still."), tools=[add])
     played = play(root, "A", "B")
     ids = [call.tool_call_id for step in played.record.steps for call in step.tool_calls]
     assert ids == ["call_1", "call_1~2"]
-    assert message("A").role == "user"

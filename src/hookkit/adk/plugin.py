@@ -154,10 +154,7 @@ class AgentTracePlugin(BasePlugin):
 
     @_quiet
     def after_agent_callback(self, *, agent: BaseAgent, callback_context: CallbackContext) -> None:
-        run = self._run(callback_context)
-        run.agent_ended(agent.name, _branch(callback_context))
-        if agent.name == run.agent:
-            run.left = time.perf_counter()  # of a run that is cancelled nobody tells the end
+        self._run(callback_context).agent_ended(agent.name, _branch(callback_context))
 
     @_quiet
     def on_agent_error_callback(self, *, agent: BaseAgent, callback_context: CallbackContext, error: Exception) -> None:

@@ -70,7 +70,7 @@ class Run:
         self.counts = {"llm_calls": 0, "tool_calls": 0, "total_tokens": 0, "errors": 0}
         self.tools_used: dict[str, None] = {}
         self.status: Status | None = None
-        self.left: float | None = None  # when its first agent or a tool was left: by a run that was cancelled, for good
+        self.left: float | None = None  # when no agent was at work any more, or a tool was cancelled
         self._requests: dict[tuple[str | None, str], _Request] = {}
         self._tools: dict[str, _Tool] = {}
         self._agents: dict[tuple[str | None, str], float] = {}
@@ -102,14 +102,15 @@ class Run:
     # Agents
 
     def agent_started(self, agent: str, branch: str | None) -> None:
-        self._agents[branch, agent] = time.perf_counter()
+        self._agents[branch, agent], self.left = time.perf_counter(), None
         self._say("agent.start", agent_name=agent, branch=branch)
 
     def agent_ended(self, agent: str, branch: str | None) -> None:
         started = self._agents.pop((branch, agent), None)
-        self._say(
-            "agent.end", agent_name=agent, branch=branch, duration_ms=None if started is None else _since(started)
-        )
+        took = None if started is None else _since(started)
+        self._say("agent.end", agent_name=agent, branch=branch, duration_ms=took)
+        if not self._agents:  # of a run that is cancelled now, nobody tells the end
+            self.left = time.perf_counter()
 
     def agent_failed(self, agent: str, branch: str | None, error: BaseException) -> None:
         self._say("agent.error", agent_name=agent, branch=branch, **self._told(error))
@@ -224,6 +225,8 @@ class Run:
         self._say("state.change", author=author, **self.clean({"state_delta": plain(delta)}))
 
     def transferred(self, origin: str, to: str, reason: str | None, call: str | None) -> None:
+        # ADK does not tell the end of an agent that hands over.
+        self._agents = {key: started for key, started in self._agents.items() if key[1] != origin}
         self._say("agent.transfer", from_agent=origin, to_agent=to, reason=self.clean(reason), tool_call_id=call)
 
     # How it is said
