@@ -62,6 +62,19 @@ for number in range(200):
     assert sorted(event["number"] for event in events(log)) == sorted([*range(200)] * 4)
 
 
+def test_a_disk_that_stays_full_for_a_while_tears_only_what_it_tears(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, real = RunLog(tmp_path, "r1"), os.write
+    log.write("x", number=0)
+    with monkeypatch.context() as patch:
+        patch.setattr("hookkit.runlog.log.os.write", lambda descriptor, data: real(descriptor, data[:-1]))
+        assert [log.write("x", number=number) for number in (1, 2)] == [False, False]
+    assert log.write("x", number=3)
+    found = [json.loads(line)["number"] for line in log.path.read_text().splitlines()]
+    assert found == [0, 1, 2, 3]  # only the ends of the lines were lost
+
+
 def test_a_lone_surrogate_is_no_reason_to_lose_an_event(tmp_path: Path) -> None:
     log = RunLog(tmp_path, "r1")
     log.write("x", text="a\ud800b")

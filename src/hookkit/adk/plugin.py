@@ -105,7 +105,8 @@ class AgentTracePlugin(BasePlugin):
         self._warned: set[str] = set()
         self._process = os.getpid()
         if not self.settings.disabled:
-            remove_old(self.settings.trace_dir, self.settings.retention_days)
+            current = [path for plugin in _plugins for path in plugin.paths]
+            remove_old(self.settings.trace_dir, self.settings.retention_days, current)
             _plugins.add(self)
 
     # Runs

@@ -64,11 +64,11 @@ class RunLog:
         return self._append(event)
 
     def _append(self, event: Mapping[str, Any]) -> bool:
-        line = _line(event)
+        line = b"\n" + _line(event) if self._torn else _line(event)
         try:
             descriptor = self._open()
             try:
-                written = os.write(descriptor, b"\n" + line if self._torn else line)
+                written = os.write(descriptor, line)
             finally:
                 os.close(descriptor)
         except OSError as error:
