@@ -55,15 +55,15 @@ def _row(
     theirs: Callable[[], Any] | None,
     runs: int,
 ) -> Row:
-    def once(plugin: Callable[[], Any] | None) -> float:
+    def once(plugin: Callable[[], Any] | None, conversations: int, calls: int) -> float:
         started = time.process_time()
-        events = asyncio.run(_converse([plugin()] if plugin else [], *size))
+        events = asyncio.run(_converse([plugin()] if plugin else [], conversations, calls))
         seconds = time.process_time() - started
-        assert events == size[0] * (2 * size[1] + 1)
+        assert events == conversations * (2 * calls + 1)
         return seconds
 
-    once(ours), once(theirs)
-    pairs = [(once(ours), once(theirs)) for _ in range(runs)]
+    once(ours, 1, 10), once(theirs, 1, 10)
+    pairs = [(once(ours, *size), once(theirs, *size)) for _ in range(runs)]
     ratio = statistics.median(mine / other for mine, other in pairs)
     a, b = (statistics.median(pair[side] for pair in pairs) * 1000 for side in (0, 1))
     return Row(name, against, ratio, budget, a, b)

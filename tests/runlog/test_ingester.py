@@ -77,6 +77,9 @@ def test_what_waits_when_the_program_ends_is_started_and_not_waited_for() -> Non
     Child.at_the_end = True
     one.finish()
     assert logs() == ["/a", "/0", "/1", "/2", "/3"]
+    one._waiting.clear()
+    Child.running[0].done.set()
+    until(lambda: not one._busy)
 
 
 def test_a_machine_without_processes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
