@@ -95,7 +95,15 @@ def test_a_tool_that_raises_ends_the_run() -> None:
     record = played.record
     assert record.outcome.terminal_state == "error"
     assert record.steps[1].observations[0].error == "ZeroDivisionError: division by zero"
-    assert {error["kind"] for error in record.metadata["session_errors"]} == {"agent_error", "run_error"}
+    (error,) = record.metadata["session_errors"]
+    assert (error["kind"], error["message"]) == ("agent_error", "ZeroDivisionError: division by zero")
+
+
+def test_the_same_error_in_two_turns_is_two_errors() -> None:
+    wanted = [calls(("divide", {"a": 1, "b": 0})) for _ in range(2)]
+    played = play(agent("root", *wanted, tools=[divide]), "A", "B")
+    assert [run["status"] for run in played.record.metadata["runs"]] == ["error", "error"]
+    assert len(played.record.metadata["session_errors"]) == 2
 
 
 def test_the_sleeper_beside_a_tool_that_raises_is_cancelled_and_the_run_failed() -> None:
@@ -146,7 +154,8 @@ def test_a_model_that_raises_ends_the_run() -> None:
     record = played.record
     assert played.steps() == [("user", "Go.", None)]
     assert record.outcome.terminal_state == "error"
-    assert record.metadata["session_errors"][0]["message"] == "ConnectionError: no route"
+    (error,) = record.metadata["session_errors"]
+    assert (error["kind"], error["message"]) == ("api_error", "ConnectionError: no route")
 
 
 def test_an_answer_that_was_blocked_is_a_run_that_ended_well_and_a_trace_that_says_so() -> None:

@@ -33,11 +33,11 @@ def test_a_phase_that_is_open_is_named_and_one_that_is_given_stays(tmp_path: Pat
     log = RunLog(tmp_path, "r1")
     token = current_phase.set(Phase("p1", "build"))
     log.write("tool.start")
-    log.write("tool.start", phase="other", phase_id="p2")
+    log.write("phase.start", phase_id="p2", name="inner", parent_id="p1")
     current_phase.reset(token)
     log.write("tool.start")
     found = [(event.get("phase"), event.get("phase_id")) for event in events(log)]
-    assert found == [("build", "p1"), ("other", "p2"), (None, None)]
+    assert found == [("build", "p1"), (None, "p2"), (None, None)]
 
 
 def test_threads_and_processes_do_not_tear_each_others_lines(tmp_path: Path) -> None:

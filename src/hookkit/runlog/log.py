@@ -56,9 +56,8 @@ class RunLog:
         event = {"type": kind, "run_id": self.run_id, "timestamp": round(timestamp or time.time(), 6)}
         event.update((name, value) for name, value in fields.items() if value is not None)
         phase = current_phase.get()
-        if phase is not None:
-            event.setdefault("phase", phase.name)
-            event.setdefault("phase_id", phase.id)
+        if phase is not None and "phase_id" not in event:  # the events of a phase itself name it
+            event |= {"phase": phase.name, "phase_id": phase.id}
         if self.live is not None:
             self._tell(event)
         return self._append(event)

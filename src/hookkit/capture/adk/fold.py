@@ -28,11 +28,12 @@ class AdkFold(Fold):
     origins: stream -> [agent's name, call that started it or "", cell that it follows, where no call did].
     requests: request -> [model, tools] until it is answered. calls_of: "invocation call" -> the call's id in the trace.
     phases: id -> phase. cell_phases: cell -> id of the phase it is in. latest: the newest run; busy: the run that is in
-    the main conversation.
+    the main conversation. began: the line where the newest run began.
     """
 
     KEPT = (
         "runs", "origins", "requests", "calls_of", "phases", "cell_phases", "transfers", "states", "latest", "busy",
+        "began",
     )  # fmt: skip
 
     def __init__(self, session_id: str) -> None:
@@ -47,6 +48,7 @@ class AdkFold(Fold):
         self.states: list[dict[str, Any]] = []
         self.latest: str | None = None
         self.busy: str | None = None
+        self.began = 0
 
     def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None:
         """Take in one event."""
@@ -90,6 +92,7 @@ class AdkFold(Fold):
             self.busy = name
         self.folder(entry.get("cwd"))
         self.fact("version", entry.get("adk_version"))
+        self.began = line
         number = self._stream(run["agent"])
         self.moment(number, stamp)
         said = text_of(entry.get("user_message"))
@@ -106,11 +109,18 @@ class AdkFold(Fold):
         if status == "error":
             kind, message = text_of(entry.get("error_type")) or "error", text_of(entry.get("error_message")) or ""
             run["error"] = f"{kind}: {message}"
-            self.failed(number, "run_error", run["error"], stamp, line)
+            self._error(number, "run_error", run["error"], stamp, line)
+            stream.last = "error"
         elif status == "cancelled" or (status == "ok" and self._has_open_calls(number)):  # nobody asked for the rest
             stream.last = "interrupted"
         elif status == "ok" and stream.last in ("prompt", "result", "agent", "interrupted"):
             stream.last, stream.last_stop = "agent", stream.last_stop or "end_turn"
+
+    def _error(self, number: int, kind: str, message: str, stamp: str | None, line: int) -> None:
+        """The same error comes up from the model to its agent to the run; it is told once, where it began."""
+        told = self.streams[number].errors[-1:]
+        if not told or told[0]["message"] != message or told[0]["line"] <= self.began:
+            self.trouble(number, kind, message, stamp, line)
 
     def _has_open_calls(self, number: int) -> bool:
         cells = self.streams[number].cells
@@ -132,7 +142,7 @@ class AdkFold(Fold):
 
     def _agent_error(self, entry: Mapping[str, Any], stamp: str | None, line: int) -> None:
         message = f"{text_of(entry.get('error_type')) or 'error'}: {text_of(entry.get('error_message')) or ''}"
-        self.trouble(self._number(entry, line), "agent_error", message, stamp, line)
+        self._error(self._number(entry, line), "agent_error", message, stamp, line)
 
     def _agent_message(self, entry: Mapping[str, Any], stamp: str | None, line: int) -> None:
         number = self._number(entry, line)
