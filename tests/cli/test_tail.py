@@ -231,3 +231,28 @@ def test_what_cannot_be_followed_is_told(project: Path, arguments: list[str], co
     assert done.returncode == code
     assert told in done.stderr
     assert "hint:" in done.stderr
+
+
+AGENT_PROGRAM = """
+from hookkit.runlog import settings
+from hookkit.runlog.log import RunLog
+
+chosen = settings.load()
+log = RunLog(chosen.trace_dir, chosen.run_id, live=chosen.live)
+print("its own words")
+log.write("run.start", invocation_id="i1", agent_name="helper", cwd=".")
+log.write("tool.start", invocation_id="i1", tool_call_id="c1", tool_name="look_up", tool_args={"query": "x"})
+log.write("tool.end", invocation_id="i1", tool_call_id="c1", tool_name="look_up", duration_ms=3, success=True)
+log.write("run.end", invocation_id="i1", duration_ms=5, status="ok")
+"""
+
+
+def test_agents_inside_of_the_program_are_shown_by_way_of_the_side_channel(project: Path) -> None:
+    done = run("--json", "--", sys.executable, "-c", AGENT_PROGRAM)
+    assert (done.returncode, done.stderr) == (0, "its own words\n")
+    events = [json.loads(each) for each in done.stdout.splitlines()]
+    for event in events:
+        jsonschema.validate(event, SCHEMA)
+    assert {event["agent"] for event in events} == {"google-adk"}
+    assert [event["tool_name"] for event in events if event["type"] == "tool.end"] == ["look_up"]
+    assert len({event["session_id"] for event in events}) == 1

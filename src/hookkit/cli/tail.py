@@ -15,6 +15,7 @@ import click
 from hookkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from hookkit.capture.live import Place
     from hookkit.views.follow import Follower
 
 _EPILOG = """\b
@@ -74,7 +75,7 @@ def command(
     root = _root(project)
     printer = Printer(as_json=as_json, last=None if from_start or program else lines)
     if program:
-        return _run(program, _program_follower(root, agent), printer, keyboard)
+        return _run(program, root, agent, printer, keyboard)
     follower = _follower(ref, root, agent)
     while True:
         _print(follower, printer)
@@ -109,27 +110,24 @@ def _follower(ref: str | None, root: Path, agent: str | None) -> Follower:
     return follower
 
 
-def _program_follower(root: Path, agent: str | None) -> Follower:
-    from hookkit.views.follow import Follower
-
-    return Follower(root, agent)
-
-
 def _print(follower: Follower, printer: Any, *, discover: bool = False) -> None:
     for followed, first in follower.tick(discover=discover):
         for line in printer.lines(followed, first):
             click.echo(line)
 
 
-def _run(program: tuple[str, ...], follower: Follower, printer: Any, keyboard: bool) -> int:
+def _run(program: tuple[str, ...], root: Path, agent: str | None, printer: Any, keyboard: bool) -> int:
     import subprocess
 
     from hookkit.cli.child import Child
+    from hookkit.views.follow import Follower
 
-    with _passed_on() as signals:
+    with _side_channel() as (place, environment), _passed_on() as signals:
+        follower = Follower(root, agent)
+        follower.follow([place])
         child = Child(
             program,
-            {},
+            environment,
             stdout=sys.stderr.fileno(),
             stdin=sys.stdin.fileno() if keyboard else subprocess.DEVNULL,
         )
@@ -149,6 +147,26 @@ def _run(program: tuple[str, ...], follower: Follower, printer: Any, keyboard: b
             if child.ended() is None:
                 child.send(signal.SIGTERM)
     return child.ended() or 0
+
+
+@contextlib.contextmanager
+def _side_channel() -> Iterator[tuple[Place, dict[str, str]]]:
+    """A file for the notifications of agents inside of a program, and the environment that tells them of it.
+
+    A file, and not a pipe: nobody who writes to it ever waits for us, and whoever the program starts may write, too.
+    """
+    import secrets
+    import tempfile
+
+    from hookkit.capture.live import Place
+
+    run_id = secrets.token_hex(4)
+    with tempfile.TemporaryDirectory(prefix="hookkit-tail-") as folder:
+        # Named like the log that the same events go to, so that they are one session.
+        live = Path(folder, f"{time.strftime('%Y-%m-%d')}_{run_id}.jsonl")
+        live.touch(mode=0o600)
+        place = Place("google-adk", live, live.stem, 0)
+        yield place, {"AGENTTRACE_LIVE": str(live), "AGENTTRACE_RUN_ID": run_id}
 
 
 @contextlib.contextmanager

@@ -51,7 +51,10 @@ class AdkFold(Fold):
         self.began = 0
 
     def feed(self, file: str, entry: Mapping[str, Any], line: int) -> None:
-        """Take in one event."""
+        """Take in one event, as a log has it or as a notification (JSON-RPC 2.0)."""
+        params = entry.get("params")
+        if "jsonrpc" in entry and isinstance(params, Mapping):
+            entry = params
         read = _READ.get(text_of(entry.get("type")) or "")
         if read is None:
             self.no_such_type(entry.get("type"))
