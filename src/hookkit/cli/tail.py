@@ -8,15 +8,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from hookkit.errors import UsageError
+from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
     from hookkit.capture.live import Place
     from hookkit.views.follow import Follower
+    from hookkit.views.tail import Printer
 
 _EPILOG = """\b
 Examples:
@@ -51,6 +52,7 @@ class _Tail(click.Command):
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="Begin N rows back.")
 @click.option("--from-start", is_flag=True, help="Begin with the session's first row.")
 @click.option("--stdin", "keyboard", is_flag=True, help="With a program: give it the standard input.")
+@click.option("--plain", is_flag=True, help="Lines, also on a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object an event.")
 def command(
     ref: str | None,
@@ -59,6 +61,7 @@ def command(
     lines: int,
     from_start: bool,
     keyboard: bool,
+    plain: bool,
     as_json: bool,
     program: tuple[str, ...],
 ) -> int:
@@ -67,16 +70,22 @@ def command(
     Without REF it follows the sessions of this project, those that begin later included. With a program behind `--`
     it shows the sessions that the program begins; what the program itself prints goes to standard error, and its exit
     code is ours. ^C is passed on to it; if it does not end, again ^C.
+
+    On a terminal it is a view of its own (extra `tui`; `?` tells the keys): it follows as long as you do not move up,
+    `p` freezes it and nothing is lost, `x` stops the program, `o` shows what that prints.
     """
     from hookkit.views.tail import Printer
 
     if ref and program:
         raise UsageError("REF_AND_PROGRAM", "A session and a program cannot be followed at once.", "Leave out one.")
     root = _root(project)
-    printer = Printer(as_json=as_json, last=None if from_start or program else lines)
+    last = None if from_start or program else lines
+    printer = None if _is_interactive(plain or as_json or keyboard) else Printer(as_json=as_json, last=last)
     if program:
         return _run(program, root, agent, printer, keyboard)
     follower = _follower(ref, root, agent)
+    if printer is None:
+        return _watch(follower)
     while True:
         _print(follower, printer)
         time.sleep(_TICK)
@@ -110,21 +119,79 @@ def _follower(ref: str | None, root: Path, agent: str | None) -> Follower:
     return follower
 
 
-def _print(follower: Follower, printer: Any, *, discover: bool = False) -> None:
+def _is_interactive(plain: bool) -> bool:
+    """Whether the live view can be shown; says so where only Textual is missing."""
+    from hookkit.views import tui
+
+    if plain:
+        return False
+    try:
+        tui.check()
+    except UsageError:  # no terminal, or one that cannot move its cursor
+        return False
+    except HookkitError as error:
+        click.echo(f"Plain lines: {error.message} {error.hint}", err=True)
+        return False
+    return True
+
+
+def _watch(follower: Follower, program: tuple[str, ...] = (), environment: dict[str, str] | None = None) -> int:
+    """The live view. What it was of stays on the terminal: the session's head, and what the program printed."""
+    from hookkit.cli.child import Child
+    from hookkit.cli.interactive import lookup
+    from hookkit.views.tui.app import run
+    from hookkit.views.tui.head import head
+    from hookkit.views.tui.tail import Output, TailScreen, wait
+
+    output = Output()
+    child = Child(program, environment or {}, output.add) if program else None
+    screen: list[TailScreen] = []
+
+    def first() -> TailScreen:
+        screen.append(TailScreen(follower, child, output if child else None))
+        return screen[0]
+
+    try:
+        code = run(first, lookup())
+    finally:
+        if child:
+            wait(child)
+    if child:
+        child.close()
+        sys.stderr.buffer.write(b"".join(output.raw))
+        sys.stderr.flush()
+        code = child.ended() or 0
+    summary = screen[0].summary() if screen else None
+    for line in head(summary) if summary else ():
+        click.echo("".join(text for text, _ in line))
+    return code
+
+
+def _print(follower: Follower, printer: Printer, *, discover: bool = False) -> None:
     for followed, first in follower.tick(discover=discover):
         for line in printer.lines(followed, first):
             click.echo(line)
 
 
-def _run(program: tuple[str, ...], root: Path, agent: str | None, printer: Any, keyboard: bool) -> int:
+def _run(program: tuple[str, ...], root: Path, agent: str | None, printer: Printer | None, keyboard: bool) -> int:
+    from hookkit.views.follow import Follower
+
+    with _side_channel() as (place, environment):
+        follower = Follower(root, agent)
+        follower.follow([place])
+        if printer is None:
+            return _watch(follower, program, environment)
+        return _print_program(program, environment, follower, printer, keyboard)
+
+
+def _print_program(
+    program: tuple[str, ...], environment: dict[str, str], follower: Follower, printer: Printer, keyboard: bool
+) -> int:
     import subprocess
 
     from hookkit.cli.child import Child
-    from hookkit.views.follow import Follower
 
-    with _side_channel() as (place, environment), _passed_on() as signals:
-        follower = Follower(root, agent)
-        follower.follow([place])
+    with _passed_on() as signals:
         child = Child(
             program,
             environment,

@@ -52,7 +52,9 @@ class Viewer(App[HookkitError]):
             self.exit()
 
     def action_interrupt(self) -> None:
-        self.exit(return_code=130)
+        stopped = getattr(self.screen, "interrupt", None)  # a view that watches a program passes it on
+        if stopped is None or not stopped():
+            self.exit(return_code=130)
 
     def give_up(self, error: HookkitError) -> None:
         """End the view that cannot go on: that it could not is said by the one before it, or by the command line."""

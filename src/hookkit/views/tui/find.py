@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 
-from hookkit.store.trace_file import TraceFile
 from hookkit.views.outline import Item
 from hookkit.views.tui import detail
 from hookkit.views.tui.rows import NOWHERE, OutlineRows
+from hookkit.views.tui.steps import Steps
 
 
 class Search:
     """Looks for a text, whatever its case. A step is decoded only if its JSON has the text somewhere."""
 
-    def __init__(self, needle: str, rows: OutlineRows, file: TraceFile) -> None:
+    def __init__(self, needle: str, rows: OutlineRows, file: Steps) -> None:
         self.needle = needle.casefold()
         self._rows, self._file = rows, file
         escaped = json.dumps(needle)[1:-1].encode()

@@ -45,6 +45,11 @@ class OutlineRows:
             self.items.append(item)
             self.places.append(place)
 
+    def replace(self, first: int, rows: Iterable[tuple[Item, int]]) -> None:
+        """Put items with their places where those from ``first`` on were."""
+        del self.items[first:], self.places[first:]
+        self.extend(rows)
+
     def line(self, index: int, width: int) -> Line:
         item = self.items[index]
         return [(f"{self._time(index):>8}  ", "dim"), *_said(item, self._icons)]

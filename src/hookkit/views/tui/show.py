@@ -25,6 +25,7 @@ from hookkit.views.tui.line import Line
 from hookkit.views.tui.lines import LineList
 from hookkit.views.tui.pane import Pane
 from hookkit.views.tui.rows import NOWHERE, TIMES, OutlineRows, is_error, is_prompt
+from hookkit.views.tui.steps import Steps
 
 if TYPE_CHECKING:  # what the first screen does not need is imported when it stands
     from hookkit.views.outline import Item
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # what the first screen does not need is imported when it sta
     from hookkit.views.tui.prompt import Prompt
     from hookkit.views.tui.reading import Progress
 
-Part = Literal["", "all", "diff", "blame", "help"]  # what the pane shows
+Part = Literal["", "all", "diff", "blame", "help", "output"]  # what the pane shows
 
 _HINTS = "? help  / search  enter open  d diff  b blame  e error  q quit"
 _HELP = """\
@@ -91,7 +92,9 @@ def every(item: Item) -> bool:
 class ShowScreen(Screen[None]):
     """A recorded session. summary: schemas/session-summary.schema.json. accept: which rows are listed."""
 
-    CSS = "ShowScreen LineList { height: 1fr; }"
+    CSS = "ShowScreen LineList, TailScreen LineList { height: 1fr; }"
+    HINTS = _HINTS
+    HELP = _HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open('all')", show=False),
         Binding("d", "open('diff')", show=False),
@@ -114,7 +117,8 @@ class ShowScreen(Screen[None]):
         self._path, self._summary, self._accept = path, summary, accept
         self._rows = OutlineRows(activity(summary["started_at"]))
         self._list = LineList(self._rows)
-        self._pane, self._bar = Pane(), Bar(_HINTS)
+        self._pane, self._bar = Pane(), Bar(self.HINTS)
+        self._banner = Banner([*head(summary), []], icons().rule)
         self._part: Part = ""
         self._needle = ""
         self._current_search: Search | None = None
@@ -122,10 +126,10 @@ class ShowScreen(Screen[None]):
         self._done = 0.0
         self._stop = threading.Event()
         self._latest, self._searcher = Latest(), Latest()
-        self._file: TraceFile | None = None
+        self._file: Steps | None = None
 
     def compose(self) -> ComposeResult:
-        yield Banner([*head(self._summary), []], icons().rule)
+        yield self._banner
         yield self._list
         yield self._pane
         yield self._bar
@@ -145,8 +149,8 @@ class ShowScreen(Screen[None]):
         from hookkit.views.tui.reading import in_background, read
 
         try:
-            self._file = TraceFile(self._path)
-            progress = read(self._file, str(self._summary["agent"]), self._summary["project"], self._accept)
+            file = self._file = TraceFile(self._path)
+            progress = read(file, str(self._summary["agent"]), self._summary["project"], self._accept)
             in_background(progress, lambda part: self.post_message(Advanced(part)), self._stop)
         except HookkitError as error:
             self.post_message(Failed(error))
@@ -211,7 +215,7 @@ class ShowScreen(Screen[None]):
 
         item, lookup = self._selected(), cast(Viewer, self.app).lookup
         if self._part == "help":
-            self._pane.show("keys", [[(line, "")] for line in _HELP.splitlines()])
+            self._pane.show("keys", [[(line, "")] for line in self.HELP.splitlines()])
         elif item is None:
             self._pane.show("nothing is selected", [])
         elif self._part == "all":
