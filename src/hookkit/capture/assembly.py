@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hookkit.capture.fold.ledger import Ledger
 from hookkit.capture.windows import CallEnd
 
 
@@ -18,8 +19,9 @@ class Assembly:
     """The steps of a session in their final places, and what a record says besides.
 
     source: ``transcript`` or ``hook_lines``. steps: placed, canonical. ends: call id -> its end in the transcript.
-    usage: input, output, cache read, cache write. span: see ``values.widen``. ends, usage, span, turns and calls are
-    without the steps that were copied from another session, which ``metadata["copied_steps"]`` names.
+    usage: input, output, cache read, cache write. ledger: the same by model. costs: step -> nano-dollars that it cost,
+    as the agent says. span: see ``values.widen``. What is counted is without the steps that were copied from another
+    session, which ``metadata["copied_steps"]`` names.
     last: how the main conversation stands (``prompt``, ``agent``, ``result``, ``error``, ``interrupted``, "").
     ended: the agent finished its turn by itself. end_us: time of the main conversation's last message.
     """
@@ -36,6 +38,8 @@ class Assembly:
     model: str | None = None
     models: list[str] = field(default_factory=list)
     usage: tuple[int, int, int, int] = (0, 0, 0, 0)
+    ledger: Ledger = field(default_factory=Ledger)
+    costs: Mapping[int, int] = field(default_factory=dict)
     span: list[Any] = field(default_factory=list)
     turns: int = 0
     tool_calls: int = 0

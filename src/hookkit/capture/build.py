@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookkit.capture.assembly import Assembly
+from hookkit.capture.cost import cost
 from hookkit.capture.hook_lines import HookIndex
 from hookkit.capture.identity import trace_id
 from hookkit.capture.quality import enough
@@ -66,6 +67,10 @@ def build(
             **{name: number for name, number in {**assembly.counts, **hooks.counts}.items() if number},
         },
     }
+    spent = cost(assembly, (assembly.span or hooks.span or [None])[0])
+    if spent is not None:
+        metadata["cost"] = spent
+        head["metrics"]["estimated_cost_usd"] = spent["usd"]
     return Record(head, metadata, assembly.steps, pairing.unseen)
 
 

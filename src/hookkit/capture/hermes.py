@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hookkit.capture.build import build
 from hookkit.capture.fold.assemble import assemble
 from hookkit.capture.fold.fold import Fold
+from hookkit.capture.fold.ledger import Ledger
 from hookkit.capture.hook_lines import HookIndex
 from hookkit.capture.identity import is_session_id
 from hookkit.capture.jsonl import LineReader
@@ -161,6 +162,9 @@ class _Conversation:
         assembly.model, assembly.models = model, [model] if model else []
         assembly.version = text_of(facts.get("version"))
         assembly.usage = _usage(row.get("usage"))
+        if any(assembly.usage):
+            assembly.ledger = Ledger()
+            assembly.ledger.add(model or "", (max(1, len(self.fold.messages)), *assembly.usage))
         task = row.get("source_row")
         described = text_of(task.get("original_prompt")) if isinstance(task, Mapping) else None
         assembly.prompt = described or assembly.prompt

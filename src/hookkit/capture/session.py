@@ -22,7 +22,7 @@ from hookkit.capture.record import Record
 HOOK_LINE = "opentraces_hook"
 NESTED = "agents"  # see hookkit_recorder.NESTED
 # A state that other code wrote is thrown away: reading everything again is always right.
-VERSION = f"{__version__}/4"
+VERSION = f"{__version__}/5"
 
 
 @dataclass(frozen=True, slots=True)

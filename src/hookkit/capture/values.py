@@ -8,6 +8,7 @@ from typing import Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _MOST = 1 << 53  # what every JSON reader can still count exactly
+_MOST_DOLLARS = 1_000_000
 
 
 def micros(text: object) -> int | None:
@@ -24,6 +25,13 @@ def micros(text: object) -> int | None:
 def count(value: object) -> int:
     """A count as an agent gives it; 0 for anything that cannot be one."""
     return value if type(value) is int and 0 <= value < _MOST else 0
+
+
+def dollars(value: object) -> float:
+    """An amount of money as an agent gives it; 0 for anything that cannot be one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return 0.0
+    return float(value) if 0 <= value < _MOST_DOLLARS else 0.0
 
 
 def text_of(value: object) -> str | None:

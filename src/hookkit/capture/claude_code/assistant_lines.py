@@ -46,7 +46,9 @@ def _read_message(
         fold.model(number, cell, model if "/" in model else f"anthropic/{model}")
     if isinstance(message.get("stop_reason"), str):
         fold.ended(number, message["stop_reason"])
-    fold.used(cell, usage.buckets(message.get("usage")))
+    used = message.get("usage")
+    fold.used(cell, usage.buckets(used), usage.hour_writes(used))
+    fold.cost(cell, entry.get("costUSD"))  # before 1.0.9
     content = message.get("content")
     for block in content if isinstance(content, list) else [content]:
         _read_block(fold, number, cell, block, stamp, line)

@@ -20,5 +20,11 @@ def buckets(usage: object) -> tuple[int, int, int, int]:
     )
 
 
+def hour_writes(usage: object) -> int:
+    """How many tokens of the cache writes are for an hour."""
+    detail = usage.get("cache_creation") if isinstance(usage, Mapping) else None
+    return count(detail.get("ephemeral_1h_input_tokens")) if isinstance(detail, Mapping) else 0
+
+
 def _by_lifetime(detail: Any) -> int:
     return sum(count(value) for value in detail.values()) if isinstance(detail, Mapping) else 0

@@ -30,8 +30,9 @@ _TALK = frozenset({"user.message", "assistant.message", "tool.execution_complete
 class CopilotFold(Fold):
     """The session as far as it was read.
 
-    waiting: agent -> [provider, *tokens] of the request whose answer is still to come. newest: agent -> cell of its
-    newest answer. providers: agent -> who gave that. unkept: agent -> cell of an answer that has no event of its own.
+    waiting: agent -> [provider, model, *tokens] of the request whose answer is still to come. newest: agent -> cell of
+    its newest answer. providers: agent -> who gave that. unkept: agent -> cell of an answer without an event of its
+    own.
     kinds: agent -> kind of subagent. rounds: id of a hook's run -> the calls that it was for. began: call id -> when it
     began. pending: agent -> [time, tool, input] of the hook that was run after its call. pre_at, post_at: call id ->
     when its hooks were run. All times are microseconds since 1970.
@@ -133,23 +134,25 @@ class CopilotFold(Fold):
         if not isinstance(usage, Mapping):
             return
         provider = text_of(usage.get("providerType")) if usage.get("isByok") is True else None
+        model = text_of(usage.get("model")) or ""
         tokens = list(_buckets(usage))
         if agent in self.waiting and agent in self.newest:
-            self._add(self.newest[agent], self.waiting[agent][1:])
+            self._add(self.newest[agent], self.waiting[agent][2:])
         elif agent in self.waiting:
-            tokens = [one + more for one, more in zip(tokens, self.waiting[agent][1:], strict=True)]
-        self.waiting[agent] = [provider or "github", *tokens]
+            tokens = [one + more for one, more in zip(tokens, self.waiting[agent][2:], strict=True)]
+        self.waiting[agent] = [provider or "github", model, *tokens]
 
-    def unanswered(self) -> list[list[int]]:
-        """The tokens of each agent's requests whose answers are still to come, in the order of BUCKETS."""
-        return [tokens for _, *tokens in self.waiting.values()]
+    def unanswered(self) -> list[tuple[str, list[int]]]:
+        """(model, tokens in the order of BUCKETS) of each agent's requests whose answers are still to come."""
+        return [(_named(provider, model), tokens) for provider, model, *tokens in self.waiting.values()]
 
     def _use(self, agent: str, number: int, cell: int, model: str | None) -> None:
-        provider, *tokens = self.waiting.pop(agent, ["", 0, 0, 0, 0])
+        provider, told, *tokens = self.waiting.pop(agent, ["", "", 0, 0, 0, 0])
+        model = model or told
         provider = provider or self.providers.get(agent, "github")
         self.providers[agent] = provider
         if model:
-            self.model(number, cell, model if "/" in model else f"{provider}/{model}")
+            self.model(number, cell, _named(provider, model))
         self._add(cell, tokens)
 
     def _add(self, cell: int, tokens: list[int]) -> None:
@@ -255,6 +258,10 @@ class CopilotFold(Fold):
         before, after = count(data.get("preCompactionTokens")), count(data.get("postCompactionTokens"))
         said = {"trigger": text_of(data.get("trigger")), "summary": text_of(data.get("summaryContent"))}
         self.compacted(number, stamp, line, pre_tokens=before, post_tokens=after, **said)
+
+
+def _named(provider: str, model: str) -> str:
+    return model if "/" in model or not model else f"{provider}/{model}"
 
 
 def as_input(arguments: object) -> dict[str, Any]:

@@ -71,8 +71,12 @@ class CopilotCliParser(TranscriptParser):
         """The session as read so far, with the tokens of requests whose answers are not there: a user stopped them."""
         del session_path
         found = assemble(fold, {agent: AgentMeta(kind) for agent, kind in fold.kinds.items()})
-        given, made, read, written = map(sum, zip(found.usage, *fold.unanswered(), strict=True))
+        unanswered = fold.unanswered()
+        given, made, read, written = map(sum, zip(found.usage, *(tokens for _, tokens in unanswered), strict=True))
         found.usage = (given, made, read, written)
+        found.ledger = found.ledger.copy()
+        for model, tokens in unanswered:
+            found.ledger.add(model, (any(tokens), *tokens))
         return found
 
     def complete(self, assembly: Assembly, hooks: HookIndex) -> Assembly:

@@ -69,6 +69,8 @@ def assemble(fold: Fold, metas: Mapping[str, AgentMeta]) -> Assembly:
         model=main.models[-1] if main.models else None,
         models=list(dict.fromkeys(model for stream in ordered for model in stream.models)),
         usage=(fold.usage[0], fold.usage[1], fold.usage[2], fold.usage[3]),
+        ledger=fold.ledger,
+        costs={index: fold.costs[cell] for index, (cell, _, _) in enumerate(placed) if cell in fold.costs},
         span=fold.span,
         turns=main.turns,
         tool_calls=len(calls),

@@ -8,14 +8,16 @@ depend on the order in which files were read raises ``OutOfOrderError``, and the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from hookkit.capture.cells import Cells
 from hookkit.capture.files import OutOfOrderError
+from hookkit.capture.fold.ledger import NANO, Ledger
 from hookkit.capture.fold.streams import Call, Stream
 from hookkit.capture.record import new_step, observation
-from hookkit.capture.values import micros, widen
+from hookkit.capture.values import dollars, micros, widen
 
 _MOST_ERROR = 300  # characters of an error that go into Observation.error; the whole is in its content
 _MOST_TYPES = 50
@@ -32,7 +34,9 @@ class Fold:
     facts: version, branch, cwd and what else the agent's lines repeat. cwds: every folder that is named.
     copying: what is read was copied from another session. copied: cells of the steps that were. Tokens, turns and time
     of these are the other session's, and count there.
-    usage: input, output, cache read, cache write. span: see ``values.widen``.
+    usage: input, output, cache read, cache write. ledger: the same by model. costs: cell of a message -> nano-dollars
+    that the agent says it cost. hour_writes: cell -> those of its cache writes that are for an hour.
+    span: see ``values.widen``.
     problems: why nothing, or not all, of a session that is no file could be read, a sentence each.
     KEPT: what an agent's own fold must remember besides, by the names of its attributes; plain JSON.
     """
@@ -53,6 +57,9 @@ class Fold:
         self.copying = False
         self.copied: dict[int, None] = {}
         self.usage = [0, 0, 0, 0]
+        self.ledger = Ledger()
+        self.costs: dict[int, int] = {}
+        self.hour_writes: dict[int, int] = {}
         self.span: list[Any] = []
         self.counts: Counter[str] = Counter()
         self.unknown: Counter[str] = Counter()
@@ -147,7 +154,8 @@ class Fold:
 
     def model(self, number: int, cell: int, name: str) -> None:
         """Say which model made a message, as provider/model."""
-        self.cells.open(cell)["model"] = name
+        with self._recount(cell) as step:
+            step["model"] = name
         if name not in self.streams[number].models:
             self.streams[number].models.append(name)
 
@@ -157,18 +165,43 @@ class Fold:
             step = self.cells.open(cell)
             step[key] = f"{step[key]}\n{text}" if step[key] else text
 
-    def used(self, cell: int, counts: tuple[int, int, int, int]) -> None:
+    def used(self, cell: int, counts: tuple[int, int, int, int], hour_writes: int = 0) -> None:
         """Raise the token counts of a message to ``counts`` (in the order of BUCKETS).
 
         Agents repeat the usage of a message, and an early fragment may not yet know all of it: each bucket counts once,
-        at its highest.
+        at its highest. hour_writes: how many of the cache writes are for an hour, which costs more.
         """
         if self.copying:
             return
-        known = self.cells.open(cell)["token_usage"]
-        for place, (bucket, value) in enumerate(zip(BUCKETS, counts, strict=True)):
-            self.usage[place] += max(0, value - known[bucket])
-            known[bucket] = max(known[bucket], value)
+        with self._recount(cell) as step:
+            known = step["token_usage"]
+            for place, (bucket, value) in enumerate(zip(BUCKETS, counts, strict=True)):
+                self.usage[place] += max(0, value - known[bucket])
+                known[bucket] = max(known[bucket], value)
+            if hour_writes > self.hour_writes.get(cell, 0):
+                self.hour_writes[cell] = min(hour_writes, known["cache_write_tokens"])
+
+    def cost(self, cell: int, usd: object) -> None:
+        """Raise the cost of a message to what the agent says, in dollars.
+
+        Agents write 0 for a model whose price they do not know, and in a subscription: that tells nothing.
+        """
+        nano = round(dollars(usd) * NANO)
+        if not self.copying and nano > self.costs.get(cell, 0):
+            with self._recount(cell):
+                self.costs[cell] = nano
+
+    @contextmanager
+    def _recount(self, cell: int) -> Iterator[dict[str, Any]]:
+        """A message that is about to change, to be counted anew in the ledger."""
+        step = self.cells.open(cell)
+        for sign in (-1, 1):
+            tokens = [step["token_usage"][bucket] for bucket in BUCKETS]
+            cost = self.costs.get(cell, 0)
+            if cost or any(tokens):
+                self.ledger.add(step["model"] or "", (1, *tokens, self.hour_writes.get(cell, 0), cost), sign)
+            if sign < 0:
+                yield step
 
     def call(self, number: int, cell: int, call_id: object, name: object, given: object) -> bool:
         """Add a tool call to a message; False if it is malformed or known already."""
@@ -284,6 +317,9 @@ class Fold:
             "cwds": self.cwds,
             "copied": list(self.copied),
             "usage": self.usage,
+            "ledger": self.ledger.rows,
+            "costs": [*self.costs.items()],
+            "hour_writes": [*self.hour_writes.items()],
             "span": self.span,
             "counts": self.counts,
             "unknown": self.unknown,
@@ -303,6 +339,9 @@ class Fold:
         self.cwds = state["cwds"]
         self.copied = dict.fromkeys(state["copied"])
         self.usage = state["usage"]
+        self.ledger = Ledger(state["ledger"])
+        self.costs = dict(state["costs"])
+        self.hour_writes = dict(state["hour_writes"])
         self.span = state["span"]
         self.counts = Counter(state["counts"])
         self.unknown = Counter(state["unknown"])

@@ -133,6 +133,7 @@ class OpenCodeFold(Fold):
             if model:
                 self.model(number, cell, f"{provider}/{model}" if provider else model)
             self.used(cell, used)
+            self.cost(cell, data.get("cost"))
             for part_id, part in parts:
                 self._read_part(number, cell, part_id, part, line)
             if data.get("summary") is True:

@@ -109,6 +109,7 @@ class PiFold(Fold):
             if model:
                 self.model(number, cell, model if "/" in model or not provider else f"{provider}/{model}")
             self.used(cell, _buckets(message.get("usage")))
+            self.cost(cell, _total(message.get("usage")))
             for part in parts:
                 self._read_part(number, cell, part, stamp, line)
         if stop == "error":
@@ -168,6 +169,12 @@ class PiFold(Fold):
         left = set(self.owned.values()) - kept
         cells = self.streams[0].cells if self.streams and left else []
         return [place for place, cell in enumerate(cells) if cell in left]
+
+
+def _total(usage: object) -> object:
+    """What Pi says that a message cost."""
+    cost = usage.get("cost") if isinstance(usage, Mapping) else None
+    return cost.get("total") if isinstance(cost, Mapping) else None
 
 
 def _buckets(usage: object) -> tuple[int, int, int, int]:
