@@ -18,6 +18,8 @@ from opentraces_schema import TraceRecord
 from pydantic import BaseModel
 
 from hookkit import agents
+from hookkit.capture import prices
+from hookkit.capture.fold.ledger import Use
 from hookkit.capture.registry import get_parser
 from hookkit.installer import rehearsal, rehearsal_database
 from hookkit.installer.rehearsal import Rehearsal
@@ -26,15 +28,22 @@ KEPT = Path(__file__).parent / "records"
 _REQUIRED = KEPT / "required.json"
 
 
+def _price(model: str, use: Use, _when: object) -> int | None:
+    """That of a list that never changes."""
+    return 1000 * (use.input + 5 * use.output) if "claude" in model else None
+
+
 def told(name: str, scratch: Path) -> str:
     """The record of an agent's recorded session, with the times that were recorded, as text."""
+    priced = mock.patch.object(prices, "load", return_value=prices.Prices("prices 1", _price))
     moments = mock.patch.object(rehearsal_database, "_moment", lambda number: 1_760_000_000_000 + number)
     with moments, mock.patch.object(rehearsal, "_now", lambda line: line):
         played = Rehearsal(agents.get(name), scratch)
         assert [*played.play({}, {})] == []
     for path in played.transcript.parent.rglob("*.jsonl"):  # texts may be cut, so the folder's length would tell
         path.write_bytes(path.read_bytes().replace(str(scratch).encode(), b"/home/dev"))
-    record = get_parser(name).parse_session(played.transcript)
+    with priced:
+        record = get_parser(name).parse_session(played.transcript)
     assert record is not None
     text = record.model_dump_json(indent=1).replace(json.dumps(str(scratch))[1:-1], "/home/dev") + "\n"
     return re.sub(r'("content_hash": )"\w{64}"', r'\1""', text)  # it is over the paths, too

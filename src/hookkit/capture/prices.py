@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from hookkit.capture.fold.ledger import NANO, Use
 
-# Providers by the name that the package knows. None: one that sells other makers' models, which are known by theirs.
-_PROVIDERS = {"github": "github-copilot", "opencode": None}
+# Those that sell other makers' models -> where their prices are in the package; None: at the model's maker.
+_RESELLERS = {"cursor": ("cursor", None), "github": ("github-copilot", None), "opencode": (None,)}
 _LATEST = datetime(9999, 12, 31, 12, tzinfo=UTC)  # never "now": the same session costs the same tomorrow
 _TOKEN = Decimal("1e-9")  # so that sums of averages are exact
 
@@ -47,10 +47,10 @@ def load() -> Prices | None:
             cache_write_1h_tokens=each["hour_write"],
         )
         provider, slash, name = model.partition("/")
-        known = _PROVIDERS.get(provider, provider) if slash else None
-        with contextlib.suppress(Exception):
-            found = snapshot.calc(usage, name if slash else model, known, None, when or _LATEST)
-            return round(found.total_price * use.requests * NANO)
+        for place in _RESELLERS.get(provider, (provider,)) if slash else (None,):
+            with contextlib.suppress(Exception):  # it has no such model
+                found = snapshot.calc(usage, name if slash else model, place, None, when or _LATEST)
+                return round(found.total_price * use.requests * NANO)
         return None
 
     return Prices(f"genai-prices {__version__}", price)

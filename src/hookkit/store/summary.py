@@ -19,6 +19,7 @@ def summarise(record: Mapping[str, Any], tools: Mapping[str, int] | None = None)
     capture = metadata.get("capture")
     capture = capture if isinstance(capture, Mapping) else _counted(record)
     metrics = _mapping(record.get("metrics"))
+    cost = _mapping(metadata.get("cost"))
     agent = _mapping(record.get("agent"))
     vcs = _mapping(_mapping(record.get("environment")).get("vcs"))
     project = metadata.get("project")
@@ -46,6 +47,8 @@ def summarise(record: Mapping[str, Any], tools: Mapping[str, int] | None = None)
         "cache_read_tokens": metrics.get("total_cache_read_tokens", 0),
         "cache_write_tokens": metrics.get("total_cache_creation_tokens", 0),
         "cost_usd": metrics.get("estimated_cost_usd"),
+        "cost_source": cost.get("source"),
+        "unpriced_models": cost.get("unpriced", []),
         "models": capture.get("models", []),
         "complete": capture.get("complete", True),
         "blocked": capture.get("blocked", []),

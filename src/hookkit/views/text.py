@@ -93,6 +93,13 @@ def tokens(number: int) -> str:
     return str(number)
 
 
+def usd(amount: float) -> str:
+    """Money in cents, or in what shows something: ``$1,204.50``, ``$0.42``, ``$0.0031``."""
+    if 0 < amount < 0.0001:
+        return "<$0.0001"
+    return f"${amount:.4f}" if 0 < amount < 0.01 else f"${amount:,.2f}"
+
+
 def counted(number: int, noun: str) -> str:
     """``1 turn``, ``2 turns``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,6 +15,7 @@ from hookkit.capture.cursor.identity import identity
 from hookkit.capture.cursor.workspace import project_folder, slug, workspace_of
 from hookkit.capture.fold.assemble import AgentMeta, assemble
 from hookkit.capture.fold.fold import Fold
+from hookkit.capture.fold.ledger import Ledger
 from hookkit.capture.hook_lines import HookIndex
 from hookkit.capture.identity import is_session_id
 from hookkit.capture.record import canonical
@@ -123,6 +124,7 @@ class CursorParser(TranscriptParser):
         events = [json.loads(row.text) for _, row in hooks.events()]
         models = [found for found in (named_model(event.get("model")) for event in events) if found]
         used: dict[str, list[int]] = {}
+        by: dict[str, str] = {}
         for number, event in enumerate(events):
             usage = event.get("usage")
             if isinstance(usage, dict):
@@ -131,7 +133,11 @@ class CursorParser(TranscriptParser):
                 counts = [given, count(usage.get("output_tokens")), read, written]
                 turn = str(event.get("turn_id") or number)
                 used[turn] = [max(pair) for pair in zip(used.get(turn, counts), counts, strict=True)]
+                by[turn] = named_model(event.get("model")) or by.get(turn, "")
         given, made, read, written = (sum(counts) for counts in zip(*used.values(), strict=True)) if used else (0,) * 4
+        ledger, requests = Ledger(), 1 + assembly.tool_calls // max(1, len(used))  # of a turn, about
+        for turn, counts in used.items():
+            ledger.add(by[turn], (requests * any(counts), *counts))
         steps = assembly.steps if assembly.source != "transcript" else [_ended(step, hooks) for step in assembly.steps]
         failed = sum(b'"PostToolUseFailure"' in row.text for row in hooks.post.values())
         unsure = assembly.source == "transcript" and _may_have_failed(steps, hooks)
@@ -142,6 +148,7 @@ class CursorParser(TranscriptParser):
             model=assembly.model or (models[-1] if models else None),
             models=list(dict.fromkeys([*assembly.models, *models])),
             usage=(given, made, read, written),
+            ledger=ledger,
             failed_tool_calls=max(assembly.failed_tool_calls, failed),
         )
 
