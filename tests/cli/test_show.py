@@ -177,3 +177,40 @@ def test_times_of_every_row(times: str, capsys: pytest.CaptureFixture[str], monk
     monkeypatch.setenv("HOOKKIT_TIMES", times)
     assert run(["show"]) == 0
     assert capsys.readouterr().out == said
+
+
+def shown_cost(trace: str, **cost: object) -> str:
+    record = json.loads(trace_path(trace).read_bytes())
+    record["metadata"]["cost"] = {"unpriced": [], **cost}
+    record["metrics"]["estimated_cost_usd"] = cost["usd"]
+    return next((line.strip() for line in render(record) if line.startswith("  cost ")), "")
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        ("$0.42 (estimate, list 1)", {"usd": 0.42, "source": "estimate", "prices": "list 1"}),
+        ("$1,234.50 (as the agent says)", {"usd": 1234.5, "source": "agent", "prices": None}),
+        ("$0.0031 (in part as the agent says, in part estimate, list 1)",
+         {"usd": 0.00312, "source": "mixed", "prices": "list 1"}),
+        ("at least $0.00 (estimate, list 1; without a/b, c\\x1b)",
+         {"usd": 0.0, "source": "estimate", "prices": "list 1", "unpriced": ["a/b", "c\x1b"]}),
+        ("at least <$0.0001 (as the agent says; without a/b)",
+         {"usd": 1e-9, "source": "agent", "prices": None, "unpriced": ["a/b"]}),
+        ("not known: list 1 has no price of a/b",
+         {"usd": None, "source": None, "prices": "list 1", "unpriced": ["a/b"]}),
+        ("not known without hookkit[prices]", {"usd": None, "source": None, "prices": None, "unpriced": ["a/b"]}),
+    ],
+)  # fmt: skip
+def test_the_cost_says_where_it_is_from(trace: str, said: str, cost: dict[str, object]) -> None:
+    assert shown_cost(trace, **cost).partition("cost")[2].strip() == said
+
+
+def test_no_tokens_no_cost(trace: str) -> None:
+    assert shown_cost(trace, usd=None, source=None, prices=None) == ""
+
+
+def test_the_recorded_sessions_cost_is_estimated(trace: str) -> None:
+    record = json.loads(trace_path(trace).read_bytes())
+    assert record["metrics"]["estimated_cost_usd"] == record["metadata"]["cost"]["usd"] > 0
+    assert any(line.startswith("  cost     $") and "(estimate, genai-prices " in line for line in render(record))

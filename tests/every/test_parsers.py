@@ -76,6 +76,9 @@ def test_usage_is_counted_once_in_buckets_that_never_overlap(session: Session) -
     for total, each in SUMS.items():
         told = sum(usage.get(each) or 0 for usage in steps)
         assert (metrics.get(total) or 0) == told or not any(map(spent, steps)), total
+    by_model = session.trace["metadata"].get("cost", {}).get("models", {}).values()
+    for total, each in SUMS.items():
+        assert sum(model[each] for model in by_model) == (metrics.get(total) or 0), total
     if session.contract.evidence.level == "run":
         assert metrics["total_input_tokens"]
         assert metrics["total_output_tokens"]
