@@ -31,6 +31,7 @@ class Item:
     depth: 0 for the main conversation, 1 for its subagents and so on. step: index of the step it is of; None for gaps
     and errors. time: ISO 8601, or None. text: of a turn or subagent its prompt; of a call what it was given, in a few
     words; of an error its message; at most 2,000 characters. turn: 1-based; 0 before the first prompt.
+    unseen: no hook saw this call, though hooks saw others of the session.
     name: the tool of a call, the role of a subagent. error: what a failed call's result says.
     prompted, made: of ``tokens`` rows, the tokens that went in (cache included) and came out.
     """
@@ -47,6 +48,7 @@ class Item:
     error: str = ""
     duration_ms: float | None = None
     window: Window | None = None
+    unseen: bool = False
     gap: Gap | None = None
     prompted: int = 0
     made: int = 0
@@ -143,6 +145,7 @@ class Outline:
             error[:_MOST],
             call.get("duration_ms"),
             window,
+            window is None and bool(self.times.windows),
         )
 
 

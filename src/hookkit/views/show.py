@@ -143,7 +143,7 @@ def _cut(head: str, said: str, before: int) -> str:
 
 def _call(item: Item, before: int) -> str:
     name, lasted, step = plain(item.name), text.duration(item.duration_ms), f":{item.step}"
-    trees = _window(item.window) if item.window else "no hook line"
+    trees = _window(item.window) if item.window else "no hook line" if item.unseen else ""
     failed = {"": "", "no_result": "no result", "failed": "failed: "}[item.state]
     fixed = [part for part in (name, lasted, trees, failed, step) if part]
     room = text.fits(before + sum(map(width, fixed)) + 2 * len(fixed))

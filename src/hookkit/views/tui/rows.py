@@ -101,7 +101,7 @@ def _call(item: Item, icon: Icons) -> Line:
     how = "red" if item.state else "cyan"
     state = {"failed": " failed", "no_result": " no result"}.get(item.state, "")
     said = [_first_line(item.text), text.duration(item.duration_ms)]
-    said.append(trees(item.window) if item.window else "no hook line")
+    said.append(trees(item.window) if item.window else "no hook line" if item.unseen else "")
     if item.state == "failed":
         said.append(_first_line(item.error))
     told = "  ".join(part for part in said if part)
