@@ -213,7 +213,7 @@ def test_every_agent_with_a_parser_is_watched(
     project: Path, monkeypatch: pytest.MonkeyPatch, scans: list[Path]
 ) -> None:
     path = transcript(project)
-    monkeypatch.setattr(watch, "discover_project_sessions", lambda root: iter([("another-agent", path)]))
+    monkeypatch.setattr(watch, "discover_project_sessions", lambda root, names: iter([("another-agent", path)]))
     monkeypatch.setattr(watch, "get_parser", lambda name: get_parser("claude-code"))
     watch.run_once(project)
     assert scans == [project]

@@ -73,6 +73,7 @@ def test_text_has_a_line_for_each_session_and_no_colour(capsys: pytest.CaptureFi
         "CALLS",
         "FAILED",
         "TOKENS",
+        "COST",
         "TITLE",
     ]
     assert [line.split("  ")[-1] for line in lines] == ["go nested", "use the skill", "go bg"]

@@ -114,7 +114,7 @@ def waiting(agent: str, session: Session, alone: None, monkeypatch: pytest.Monke
         os.utime(sidecar, (time.time() - 3600,) * 2)
     with (paths.private_dir(paths.state()) / "worktrees").open("ab") as file:
         file.write(os.fsencode(session.root) + b"\n")
-    monkeypatch.setattr(watch, "discover_project_sessions", lambda _project: [(agent, place)])
+    monkeypatch.setattr(watch, "discover_project_sessions", lambda _project, _names: [(agent, place)])
     return place
 
 

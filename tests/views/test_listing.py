@@ -27,6 +27,9 @@ def summary(**given: Any) -> dict[str, Any]:
         "output_tokens": 300,
         "cache_read_tokens": 0,
         "cache_write_tokens": 0,
+        "cost_usd": 0.42,
+        "cost_source": "agent",
+        "unpriced_models": [],
         "models": ["anthropic/claude-opus-4-8"],
         "complete": True,
     } | given
@@ -39,7 +42,7 @@ def heads(room: int, *, long: bool = False) -> list[str]:
 
 def test_what_matters_least_goes_first() -> None:
     everything = heads(200)
-    assert everything == ["TRACE", "ACTIVE", "AGENT", "PROJECT", "TURNS", "CALLS", "FAILED", "TOKENS", "TITLE"]
+    assert everything == ["TRACE", "ACTIVE", "AGENT", "PROJECT", "TURNS", "CALLS", "FAILED", "TOKENS", "COST", "TITLE"]
     assert heads(200, long=True)[-2:] == ["MODELS", "TITLE"]
     assert heads(80) == ["TRACE", "ACTIVE", "AGENT", "PROJECT", "CALLS", "FAILED", "TITLE"]
     assert heads(40) == ["TRACE", "ACTIVE", "TITLE"]
@@ -96,3 +99,22 @@ def test_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(Clock("absolute")) == ["03:04:05", "", "03:04:06", "03:06:05", "03:06:04"]
     assert told(Clock("relative", "2020-01-02T03:04:00Z")) == ["+5.0 s", "", "+6.5 s", "+2 min 5 s", "+2 min 4 s"]
     assert told(Clock("delta")) == ["", "", "+1.5 s", "+1 min 58 s", "-1.0 s"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "$0.42"),
+        ({"cost_source": "estimate"}, "~$0.42"),
+        ({"cost_source": "mixed", "unpriced_models": ["a/b"]}, "~$0.42+"),
+        ({"cost_usd": 0.0}, "$0.00"),
+    ],
+)
+def test_a_cost_says_whether_it_is_an_estimate_or_not_all(given: dict[str, Any], said: str) -> None:
+    assert listing.render([summary(**given)], room=200).split("\n")[1].split("  ")[-2].strip() == said
+
+
+def test_costs_have_no_column_where_none_is_known() -> None:
+    unknown = summary(cost_usd=None, cost_source=None)
+    assert "COST" not in listing.render([unknown], room=200)
+    assert "COST" in listing.render([unknown, summary()], room=200)

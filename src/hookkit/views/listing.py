@@ -37,6 +37,8 @@ def render(summaries: Sequence[Summary], *, long: bool = False, room: int | None
     columns = [column for column in (*_COLUMNS, *_LONG * long) if column.head != (_AGE if long else _TIME)]
     columns.append(_Column("TITLE", lambda summary: text.one_line(summary["title"] or "", _TITLE)))
     cells = {column.head: [column.head, *map(column.cell, summaries)] for column in columns}
+    if not any(cells["COST"][1:]):
+        del cells["COST"]
     widths = {head: max(map(width, told)) for head, told in cells.items()}
     widths["TITLE"] = min(widths["TITLE"], _SHORTEST_TITLE)
     for head in _GO_FIRST:
@@ -63,6 +65,14 @@ def _tokens(summary: Summary) -> str:
     return text.tokens(sum(summary[key] for key in keys))
 
 
+def _cost(summary: Summary) -> str:
+    """``$0.42``; ``~`` before an estimate, ``+`` behind what leaves out models without a price."""
+    if summary["cost_usd"] is None:
+        return ""
+    about = "" if summary["cost_source"] == "agent" else "~"
+    return about + text.usd(summary["cost_usd"]) + "+" * bool(summary["unpriced_models"])
+
+
 _TITLE = 80
 _SHORTEST_TITLE = 14  # cells; other columns go before it gets less
 _AGE, _TIME = "ACTIVE", "LAST ACTIVITY"
@@ -76,7 +86,8 @@ _COLUMNS = (
     _Column("CALLS", lambda summary: str(summary["tool_calls"]), right=True),
     _Column("FAILED", lambda summary: str(summary["failed_tool_calls"] or ""), right=True),
     _Column("TOKENS", _tokens, right=True),
+    _Column("COST", _cost, right=True),
 )
 _LONG = (_Column("MODELS", lambda summary: text.one_line(", ".join(summary["models"]), 40)),)
 # Where there is no room for all; the trace and as much of its title as fits stay.
-_GO_FIRST = ("MODELS", "TOKENS", "TURNS", "FAILED", "CALLS", "PROJECT", "AGENT", _AGE, _TIME)
+_GO_FIRST = ("MODELS", "TOKENS", "TURNS", "FAILED", "COST", "CALLS", "PROJECT", "AGENT", _AGE, _TIME)
