@@ -90,4 +90,4 @@ _COLUMNS = (
 )
 _LONG = (_Column("MODELS", lambda summary: text.one_line(", ".join(summary["models"]), 40)),)
 # Where there is no room for all; the trace and as much of its title as fits stay.
-_GO_FIRST = ("MODELS", "TOKENS", "TURNS", "FAILED", "COST", "CALLS", "PROJECT", "AGENT", _AGE, _TIME)
+_GO_FIRST = ("MODELS", "TOKENS", "TURNS", "COST", "FAILED", "CALLS", "PROJECT", "AGENT", _AGE, _TIME)
