@@ -220,6 +220,13 @@ def views(bench: Bench) -> Iterator[Row]:
     yield from measure(bench.scratch / "views", bench.env, bench.runs)
 
 
+def tailing(bench: Bench) -> Iterator[Row]:
+    """From the write of an event to the line that tells it."""
+    from bench.tail import measure
+
+    yield from measure(bench.scratch / "tail", bench.env, bench.runs)
+
+
 def adk(bench: Bench) -> Iterator[Row]:
     """The plugin for Google ADK, in a run of a thousand events."""
     from bench.adk import measure
@@ -238,6 +245,7 @@ MEASUREMENTS = {
     "commit": committing,
     "adk": adk,
     "startup": startup,
+    "tail": tailing,
     "views": views,
     "trails": trail,
     "trails-peer": trail_against_peer,
