@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import itertools
 import os
@@ -15,6 +16,16 @@ from hypothesis import settings
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile("quick")
+
+_PLENTY = 4 << 30  # bytes
+
+
+def pytest_configure() -> None:
+    """A run makes tens of thousands of small files. Where memory is plenty, no disk need hear of them."""
+    with contextlib.suppress(OSError):
+        memory = os.statvfs("/dev/shm")
+        if memory.f_bavail * memory.f_frsize > _PLENTY and not memory.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -136,6 +136,7 @@ def test_every_agent_has_a_recorded_session() -> None:
     assert [name for name, contract in AGENTS.items() if recording(contract) is None] == []
 
 
+@pytest.mark.long  # the session that all tests here look at was played by what doctor plays it with
 def test_doctor_proves_it(session: Session) -> None:
     asks = session.contract.name == "codex-cli"  # it does not trust them yet
     told = hookkit(session.home, "doctor", session.contract.name, "--json", cwd=session.root, code=int(asks))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hookkit import agents, git, paths
-from hookkit.installer import doctor
+from hookkit.installer import doctor, rehearsal
 from hookkit.installer.doctor import Check
 from hookkit.installer.rehearsal import scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
@@ -25,6 +25,16 @@ CLAUDE = agents.get("claude-code")
 @pytest.fixture
 def installer(tmp_path: Path) -> SettingsHookInstaller:
     return SettingsHookInstaller(CLAUDE, project=tmp_path)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the first calls of the recorded session are played: where something is broken, they show it."""
+    found = rehearsal.recording(CLAUDE)
+    assert found
+    events = [*found["events"][:8], *found["events"][-2:]]
+    assert {"Edit", "Write"} <= {event["payload"].get("tool_name") for event in events}
+    monkeypatch.setattr(rehearsal, "recording", lambda contract: {**found, "events": events})
 
 
 def _examine(installer: SettingsHookInstaller, folder: Path) -> dict[str, list[Check]]:
@@ -57,12 +67,14 @@ def test_without_an_install_the_settings_fail_and_nothing_is_rehearsed(
     assert "hooks" not in checks
 
 
+@pytest.mark.usefixtures("short")
 def test_a_deleted_script_fails_the_proof(installer: SettingsHookInstaller, tmp_path: Path) -> None:
     installer.install()
     (paths.hooks() / CLAUDE.hook_entry).unlink()
     assert {"hooks", "tree ids", "ingest"} <= _failed(_examine(installer, tmp_path))
 
 
+@pytest.mark.usefixtures("short")
 def test_a_hook_that_takes_another_tree_fails_the_proof(installer: SettingsHookInstaller, tmp_path: Path) -> None:
     installer.install()
     script = paths.hooks() / "hookkit_tree.py"
@@ -70,6 +82,7 @@ def test_a_hook_that_takes_another_tree_fails_the_proof(installer: SettingsHookI
     assert "tree ids" in _failed(_examine(installer, tmp_path))
 
 
+@pytest.mark.usefixtures("short")
 def test_a_registered_command_that_speaks_fails_the_silence(installer: SettingsHookInstaller, tmp_path: Path) -> None:
     installer.install()
     settings = installer.target.link
@@ -79,6 +92,7 @@ def test_a_registered_command_that_speaks_fails_the_silence(installer: SettingsH
     assert {"hooks", "silence"} <= _failed(_examine(installer, tmp_path))
 
 
+@pytest.mark.usefixtures("short")
 def test_an_ingest_that_cannot_start_fails_the_proof(
     installer: SettingsHookInstaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +158,7 @@ def test_settings_that_cannot_be_read_are_named_and_no_install_is_advised(
     assert "hookkit install" not in rows[0].hint
 
 
+@pytest.mark.usefixtures("short")
 def test_an_environment_without_hookkit_fails_the_ingest_with_what_it_says(
     installer: SettingsHookInstaller, tmp_path: Path
 ) -> None:
@@ -215,6 +230,7 @@ def test_settings_that_cannot_be_read_end_no_examination(installer: SettingsHook
     assert {"transcripts", "disk"} <= checks.keys()
 
 
+@pytest.mark.usefixtures("short")
 def test_a_trace_without_the_calls_that_were_played_fails_the_ingest(
     installer: SettingsHookInstaller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
