@@ -27,6 +27,7 @@ CODE = [
     pytest.param(block, id=name)
     for name in ("README.md", "docs/adk.md")
     for block in re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
+    if "hookkit.adk" in block
 ]
 COMMON = {"type", "run_id", "timestamp", "invocation_id", "branch", "phase", "phase_id"}
 

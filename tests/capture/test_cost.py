@@ -16,7 +16,7 @@ from hookkit.capture import prices
 from hookkit.capture.fold.fold import Fold
 from hookkit.capture.fold.ledger import NANO, Ledger, Use
 from hookkit.capture.pi.cut import cut
-from hookkit.exporters.belay import node_tree
+from hookkit.exporters.formats.belay import node_tree
 
 from . import opencode_support, pi_support
 from .recorded_sessions import by_turns, check_pieces

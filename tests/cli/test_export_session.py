@@ -139,7 +139,8 @@ def test_a_file_that_is_there_stays_unless_forced(
     out(capfd, "last", "-o", str(link), "--force")
     assert link.is_symlink()
     assert target.read_text().startswith("# Add retry")
-    assert "is not a file" in out(capfd, "last", "-o", str(tmp_path), "--force", code=1)[1]
+    out(capfd, "last", "-o", str(tmp_path))
+    assert (tmp_path / f"{inside.trace_id}.json").is_file()
     assert "is not a file" in out(capfd, "last", "-o", "/dev/null", "--force", code=1)[1]
     assert "cannot be written" in out(capfd, "last", "-o", str(tmp_path / "none" / "a.md"), code=1)[1]
 
