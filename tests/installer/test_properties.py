@@ -24,6 +24,10 @@ ENTRY = "hookkit_claude_code.py"
 COMMAND = f"/usr/bin/python3 -I -S '/h h/{ENTRY}' >/dev/null 2>&1 || :"
 OURS = {shape: ours(contract_of(shape), COMMAND) for shape in SHAPES}
 each_shape = pytest.mark.parametrize("shape", SHAPES)
+on_disk = hypothesis_settings(  # an example is a whole install
+    max_examples=hypothesis_settings.default.max_examples // 2,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 STRINGS = [
     '"x"',
@@ -253,7 +257,7 @@ def _inside_ours(text: str, comment: tuple[int, int], ours: Ours) -> bool:
 
 @each_shape
 @given(data=st.data())
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_disk
 def test_remove_after_install_is_the_identity_on_bytes(shape: str, data: Any, tmp_path: Path) -> None:
     path = tmp_path / "any.json"
     before = data.draw(any_document(shape)).encode("utf-8", "surrogatepass")
@@ -273,7 +277,7 @@ def test_remove_after_install_is_the_identity_on_bytes(shape: str, data: Any, tm
 
 @each_shape
 @given(data=st.data(), indent=st.sampled_from([None, 2, "\t"]))
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_disk
 def test_after_the_agent_rewrote_the_file_exactly_ours_is_cut(
     shape: str, data: Any, indent: Any, tmp_path: Path
 ) -> None:
