@@ -318,3 +318,10 @@ def test_a_subagent_of_a_later_day_is_found(tmp_path: Path, monkeypatch: pytest.
 def test_a_session_is_resumed_from_anywhere() -> None:
     assert CONTRACT.resuming is not None
     assert (list(CONTRACT.resuming.command("X")), CONTRACT.resuming.same_folder) == (["resume", "X"], False)
+
+
+def test_what_ran_without_a_name_is_counted_and_nothing_else(tmp_path: Path) -> None:
+    rollout = Rollout().prompt("Go.").script("c1", "run()").ran("", "out", code=1).told("c1").say("Done.").used().done()
+    record = record_of(rollout.write(tmp_path / "sessions"))
+    assert [call.tool_call_id for step in record.steps for call in step.tool_calls] == ["c1"]
+    assert record.metadata["capture"]["malformed_calls"] == 1

@@ -270,9 +270,10 @@ class CodexFold(Fold):
             return
         call = self.calls.get(call_id)
         if call is None:
-            self.call(number, self._cell_at(file, number, started, stamp, line), call_id, done["tool"], done["given"])
-            self.result(number, call_id, done["text"], done["failed"], stamp, done["duration"])
-            self._say_why(call_id, done)
+            cell = self._cell_at(file, number, started, stamp, line)
+            if self.call(number, cell, call_id, done["tool"], done["given"]):
+                self.result(number, call_id, done["text"], done["failed"], stamp, done["duration"])
+                self._say_why(call_id, done)
         elif call_id in self.running:
             del self.running[call_id]
             self._finish(call_id, done, stamp)
