@@ -18,7 +18,8 @@ LEVELS = (
     {"hookkit.capture"},
     {"hookkit.trails", "hookkit.phases"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
-    {"hookkit.config", "hookkit.runlog"},
+    {"hookkit.runlog"},
+    {"hookkit.config"},
     {"hookkit.paths", "hookkit.errors", "hookkit.redaction"},
     {"hookkit"},
 )

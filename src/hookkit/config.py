@@ -80,6 +80,7 @@ SETTINGS: Mapping[str, Setting] = {
         Setting("adk.retention_days", 30, "For how many days the ADK plugin keeps its traces; 0: for ever."),
         Setting("adk.sanitize_args", True, "Whether the ADK plugin takes secrets out of what it writes."),
         Setting("adk.max_response_preview", 500, "Characters of a result that the ADK plugin keeps."),
+        Setting("adk.ingest", True, "Whether a run that ends becomes a trace at once."),
         Setting("capture.max_untracked_file_bytes", 32 << 20, "Where capture is slow: largest untracked file in it."),
         Setting("capture.max_untracked_bytes", 1 << 30, "Where capture is slow: most bytes of untracked files."),
         Setting("capture.max_untracked_files", 250_000, "Where capture is slow: most untracked files."),

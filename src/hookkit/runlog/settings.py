@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hookkit import paths
+from hookkit import config, paths
+from hookkit.errors import HookkitError
 
 _LOG = logging.getLogger("hookkit.adk")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -138,7 +138,8 @@ def _is_excluded() -> bool:
 
 def _table() -> Mapping[str, Any]:
     try:
-        table = tomllib.loads((paths.home() / "config.toml").read_text(encoding="utf-8")).get("adk", {})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        table = config.load().get("adk", {})
+    except HookkitError as error:
+        _LOG.warning("%s %s", error.message, error.hint)
         return {}
     return table if isinstance(table, dict) else {}
