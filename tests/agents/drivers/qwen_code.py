@@ -98,7 +98,8 @@ class QwenCode(Driver):
             self.settings(place),
             {
                 "security": {"auth": {"selectedType": "openai"}},
-                "general": {"enableAutoUpdate": False},
+                # Its note about a commit is left out where a git of its own takes too long.
+                "general": {"enableAutoUpdate": False, "gitCoAuthor": {"commit": False, "pr": False}},
                 "privacy": {"usageStatisticsEnabled": False},
                 "model": {"generationConfig": {"maxRetries": 0}},
                 # Without it the agent rewrites the file at its first start.
