@@ -61,7 +61,7 @@ class Live:
             except FileNotFoundError:  # gone between two looks
                 break
         self._seen = state
-        self.record = self._session.record()
+        self.record = self._session.record(complete=False)
         return True
 
     def moments(self) -> Sequence[Moment]:

@@ -105,15 +105,20 @@ class Session:
         found = (self.progress[key].error(Path(key).name) for key in sorted(self.progress))
         return [*self.fold.problems, *(error for error in found if error is not None)]
 
-    def record(self) -> Record | None:
-        """The record of all that was read; None if there is neither a prompt nor a tool call."""
+    def record(self, *, complete: bool = True) -> Record | None:
+        """The record of all that was read; None if there is neither a prompt nor a tool call.
+
+        complete: with the calls that only hook lines tell of. While a session goes on, its agent may yet write them
+        down, under names of their own.
+        """
         assembly = self.parser.assemble(self.transcript, self.fold)
         self.placed = hooks = self.hooks.whole(lambda: self.parser.keyed_calls(self.fold))
         if not assembly.steps:
             assembly = assemble_hooks(hooks)
         if not assembly.steps:
             return None
-        assembly = self.parser.complete(assembly, hooks)
+        if complete:
+            assembly = self.parser.complete(assembly, hooks)
         skipped: Counter[str] = Counter()
         for progress in self.progress.values():
             skipped.update(progress.skipped)
