@@ -76,7 +76,7 @@ def test_a_call_changes_its_row_when_it_ends_and_opens(transcript: Path) -> None
         add(transcript, turns(0)[2:])
         terminal.wait("Done.")
         assert "no result" not in terminal.text
-        terminal.press("/").press("Bash\r").wait("n next")
+        terminal.press("/").wait("then enter").press("Bash\r").wait("n next")
         terminal.press("\r").wait("command")
         terminal.press("q")
         assert terminal.ended() == 0
