@@ -24,7 +24,8 @@ def pytest_configure() -> None:
     """A run makes tens of thousands of small files. Where memory is plenty, no disk need hear of them."""
     with contextlib.suppress(OSError):
         memory = os.statvfs("/dev/shm")
-        if memory.f_bavail * memory.f_frsize > _PLENTY and not memory.f_flag & (os.ST_NOEXEC | os.ST_RDONLY):
+        usable = os.access("/dev/shm", os.W_OK | os.X_OK) and not memory.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
+        if usable and memory.f_bavail * memory.f_frsize > _PLENTY:
             os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 
