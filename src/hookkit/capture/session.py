@@ -113,7 +113,7 @@ class Session:
         """
         assembly = self.parser.assemble(self.transcript, self.fold)
         self.placed = hooks = self.hooks.whole(lambda: self.parser.keyed_calls(self.fold))
-        if not assembly.steps:
+        if not assembly.steps and (complete or hooks.named):
             assembly = assemble_hooks(hooks)
         if not assembly.steps:
             return None

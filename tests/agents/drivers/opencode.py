@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from .base import Driver, Place, ToolUse
 
 _PROVIDER = "scripted"
 _MODEL = "scripted-1"
-_READS = "\x1b[0m→ "
+_PRINTED = "\x1b[0m\n> "
 
 # A compaction shows the conversation as a text; a message of the model may be several lines of it.
 _WRITTEN_DOWN = "<conversation>"
@@ -138,10 +137,8 @@ class _Dialect(ChatCompletions):
     """How OpenCode's requests differ: the session's name, and a compaction's questions and answers."""
 
     def neutral(self, text: str) -> str:
-        """Parallel reads are told in the order in which they happened to end."""
-        lines = text.splitlines(keepends=True)
-        runs = (list(run) for _, run in groupby(lines, key=lambda line: line.startswith(_READS)))
-        return "".join(line for run in runs for line in (sorted(run) if run[0].startswith(_READS) else run))
+        """What it prints of parallel calls comes in the order in which they happened to end: its lines are compared."""
+        return "".join(sorted(text.splitlines(keepends=True))) if text.startswith(_PRINTED) else text
 
     def housekeeping(self, path: str, request: Json) -> Answer | None:
         request = _common(request)
