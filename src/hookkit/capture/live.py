@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from hookkit.capture.session import Session, resumed
 from hookkit.capture.trail import facts_of
 from hookkit.trails.timeline import Moment
 
+_AGAIN_AFTER = 0.3  # seconds between two looks for a transcript that is not there yet
 _AGAIN = 3  # readings from the start, where files change while they are read
 
 
@@ -44,9 +46,11 @@ class Live:
         known = resumed(self.parser, self.session_id, self.transcript, project)
         self._session = known or self._new()
         self._seen: tuple[object, ...] | None = None
+        self._next = 0.0
 
     def look(self) -> bool:
         """Read what is new; whether anything was. ``record`` is then what the session is by now."""
+        self._find()
         state = self._state()
         if state == self._seen:
             return False
@@ -68,8 +72,17 @@ class Live:
         """The boundaries that hooks saw so far."""
         return facts_of(self._session.placed, self.record).moments if self.record else ()
 
-    def _new(self) -> Session:
-        return Session(self.parser, self.session_id, self.transcript, self.project)
+    def _find(self) -> None:
+        """Hooks may tell of a session before its agent has begun to write it down."""
+        if time.monotonic() < self._next or self.parser.exists(self.transcript):
+            return
+        self._next = time.monotonic() + _AGAIN_AFTER
+        found = self.parser.find_session(self.session_id)
+        if found != self.transcript:
+            self.transcript, self._session, self._seen = found, self._new(found), None
+
+    def _new(self, transcript: Path | None = None) -> Session:
+        return Session(self.parser, self.session_id, transcript or self.transcript, self.project)
 
     def _state(self) -> tuple[object, ...]:
         paths = {self.transcript, *self.parser.beside(self.transcript), *self._session.sidecars()}
