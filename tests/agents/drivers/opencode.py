@@ -115,6 +115,10 @@ class OpenCode(Driver):
         # An argument with a space in it would be put into quotes: several arguments are joined with spaces.
         return [str(place.program), "run", "--auto", *earlier, *extra, "--", *prompt.split(" ")]
 
+    def neutral(self, text: str) -> str:
+        """What it prints of parallel calls comes in the order in which they happened to end: its lines are compared."""
+        return "".join(sorted(text.splitlines(keepends=True))) if text.startswith(_PRINTED) else text
+
     def settings(self, place: Place) -> Path:
         return _config(place) / "plugins" / "hookkit.js"
 
@@ -135,10 +139,6 @@ def _config(place: Place) -> Path:
 
 class _Dialect(ChatCompletions):
     """How OpenCode's requests differ: the session's name, and a compaction's questions and answers."""
-
-    def neutral(self, text: str) -> str:
-        """What it prints of parallel calls comes in the order in which they happened to end: its lines are compared."""
-        return "".join(sorted(text.splitlines(keepends=True))) if text.startswith(_PRINTED) else text
 
     def housekeeping(self, path: str, request: Json) -> Answer | None:
         request = _common(request)
