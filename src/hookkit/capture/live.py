@@ -78,7 +78,7 @@ class Live:
             return
         self._next = time.monotonic() + _AGAIN_AFTER
         found = self.parser.find_session(self.session_id)
-        if found != self.transcript:
+        if found != self.transcript and self.parser.exists(found):
             self.transcript, self._session, self._seen = found, self._new(found), None
 
     def _new(self, transcript: Path | None = None) -> Session:
