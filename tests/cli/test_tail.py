@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from hookkit.capture.claude_code.parser import encoded
 from hookkit.capture.ingest import ingest_session
 from hookkit.capture.registry import get_parser
+from hookkit.store.files import trace_path
 from tests.capture.support import SESSION, Transcript, hook
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "tail-event.schema.json").read_text())
@@ -114,6 +116,46 @@ def test_it_begins_a_few_rows_back_or_with_the_first(transcript: Path) -> None:
     with tail("--from-start", "--project", ".") as process:
         assert line(process).startswith("claude-code")
         assert "Turn 1" in line(process)
+
+
+def test_a_session_that_begins_later_is_told_whole(transcript: Path) -> None:
+    made = Transcript()
+    for number in range(8):
+        made.turn(f"Prompt {number}", f"toolu_{number}")
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    for number, each in enumerate(made.lines):
+        each["timestamp"] = (now + timedelta(seconds=number)).isoformat()
+    with tail("--json") as process:
+        assert line(process, "stderr").startswith("Waiting for a session in ")
+        add(transcript, *made.lines)
+        assert json.loads(line(process))["text"] == "Prompt 0"
+
+
+def test_a_message_that_grows_is_told_again(transcript: Path) -> None:
+    more = {"type": "text", "text": "second part"}
+    made = (
+        Transcript()
+        .prompt("Go")
+        .say("first part", "m1")
+        .message("m1", more, usage={"input_tokens": 9, "output_tokens": 70})
+    )
+    add(transcript, *made.lines[:2])
+    with tail("--json", "--from-start") as process:
+        begun = [json.loads(line(process)) for _ in range(3)]
+        add(transcript, *made.lines[2:])
+        grown = [json.loads(line(process)) for _ in range(2)]
+    assert [event["text"] for event in begun if event["type"] == "text"] == ["first part"]
+    assert {event["type"]: event.get("text", event.get("output_tokens")) for event in grown} == {
+        "text": "first part\nsecond part", "llm.response": 70,
+    }  # fmt: skip
+
+
+def test_a_trace_that_cannot_be_read_is_an_error(transcript: Path) -> None:
+    add(transcript, *SESSION_LINES)
+    trace = ingest_session(transcript, agent="claude-code").trace_id
+    trace_path(trace).write_text("{")
+    done = run(trace)
+    assert (done.returncode, "cannot be read" in done.stderr) == (1, True)
 
 
 def test_events_follow_their_schema(transcript: Path) -> None:

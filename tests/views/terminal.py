@@ -62,6 +62,10 @@ class Terminal:
         self._child.send(keys)
         return self
 
+    def kill(self, number: int) -> None:
+        """Send the program a signal."""
+        self._child.kill(number)
+
     def wait(self, wanted: str | Callable[[Terminal], object]) -> Terminal:
         """Until the screen shows a text, or fulfils a condition."""
         fulfilled = (lambda _: wanted in self.text) if isinstance(wanted, str) else wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,10 @@ def test_lines_on_a_terminal_if_one_wants_them(transcript: Path) -> None:
         terminal.wait("Turn 1  Prompt number 0")
         terminal.press("\x03")
         assert terminal.ended() == 130
+
+
+def test_who_is_asked_to_end_takes_the_program_along(transcript: Path) -> None:
+    with Terminal("tail", "--", sys.executable, "-c", "import time; time.sleep(300)") as terminal:
+        terminal.wait("Waiting for a session")
+        terminal.kill(signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGTERM

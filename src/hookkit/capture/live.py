@@ -76,8 +76,10 @@ class Live:
         """Hooks may tell of a session before its agent has begun to write it down."""
         if time.monotonic() < self._next or self.parser.exists(self.transcript):
             return
-        self._next = time.monotonic() + _AGAIN_AFTER
+        started = time.monotonic()
         found = self.parser.find_session(self.session_id)
+        ended = time.monotonic()
+        self._next = ended + max(_AGAIN_AFTER, 20 * (ended - started))  # an agent may keep thousands of sessions
         if found != self.transcript and self.parser.exists(found):
             self.transcript, self._session, self._seen = found, self._new(found), None
 

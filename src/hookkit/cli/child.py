@@ -26,7 +26,8 @@ _PIECE = 1 << 16
 class Child:
     """A running program. output: called with each piece that it wrote, from threads of their own.
 
-    Without output, what it writes goes where ours goes. HookkitError if it cannot be started.
+    Without output, what it writes goes where ours goes. signals: those that came for us, to be passed on by ``tick``;
+    whoever catches them appends to the list. HookkitError if it cannot be started.
     """
 
     def __init__(
@@ -36,7 +37,10 @@ class Child:
         output: Callable[[Stream, bytes], None] | None = None,
         stdout: int | None = None,
         stdin: int = subprocess.DEVNULL,
+        signals: list[int] | None = None,
     ) -> None:
+        self._signals = [] if signals is None else signals
+        self.dismissed = False  # whether we were asked to end, and it with us
         pipe = subprocess.PIPE if output else None
         try:
             self._process = subprocess.Popen(
@@ -79,7 +83,14 @@ class Child:
         self.send(_STEPS[step][0])
 
     def tick(self) -> None:
-        """Go on to the next step of stopping it, where the last one was given its time."""
+        """Pass signals on, and go on to the next step of stopping it where the last one was given its time."""
+        while self._signals:
+            number = self._signals.pop(0)
+            if number == signal.SIGINT:
+                self.stop()
+            else:
+                self.dismissed = True
+                self.send(number)
         if not self._told or self.ended() is not None:
             return
         since, step = self._told[-1]

@@ -80,7 +80,8 @@ def command(
         raise UsageError("REF_AND_PROGRAM", "A session and a program cannot be followed at once.", "Leave out one.")
     root = _root(project)
     last = None if from_start or program else lines
-    printer = None if _is_interactive(plain or as_json or keyboard) else Printer(as_json=as_json, last=last)
+    is_plain = plain or as_json or keyboard
+    printer = None if _is_interactive(is_plain) else Printer(as_json=as_json, last=last, since=int(time.time() * 1e6))
     if program:
         return _run(program, root, agent, printer, keyboard)
     follower = _follower(ref, root, agent)
@@ -113,9 +114,14 @@ def _follower(ref: str | None, root: Path, agent: str | None) -> Follower:
     from hookkit.store.refs import resolve
 
     with Index().sync() as index:
-        row = next(row for row in index.matching(resolve(index, ref)) if row.summary)
+        trace_id = resolve(index, ref)
+        summary = index.summary(trace_id)
+    if not summary:
+        raise HookkitError(
+            "UNREADABLE_TRACE", f"Trace {trace_id[:8]} cannot be read.", "`hookkit ingest --all` writes it again."
+        )
     follower = Follower()
-    follower.follow([of_trace(json.loads(row.summary))])
+    follower.follow([of_trace(json.loads(summary))])
     return follower
 
 
@@ -144,18 +150,20 @@ def _watch(follower: Follower, program: tuple[str, ...] = (), environment: dict[
     from hookkit.views.tui.tail import Output, TailScreen, wait
 
     output = Output()
-    child = Child(program, environment or {}, output.add) if program else None
     screen: list[TailScreen] = []
+    caught: contextlib.AbstractContextManager[list[int]] = _passed_on() if program else contextlib.nullcontext([])
+    with caught as signals:
+        child = Child(program, environment or {}, output.add, signals=signals) if program else None
 
-    def first() -> TailScreen:
-        screen.append(TailScreen(follower, child, output if child else None))
-        return screen[0]
+        def first() -> TailScreen:
+            screen.append(TailScreen(follower, child, output if child else None))
+            return screen[0]
 
-    try:
-        code = run(first, lookup())
-    finally:
-        if child:
-            wait(child)
+        try:
+            code = run(first, lookup())
+        finally:
+            if child:
+                wait(child)
     if child:
         child.close()
         sys.stderr.buffer.write(b"".join(output.raw))
@@ -197,13 +205,11 @@ def _print_program(
             environment,
             stdout=sys.stderr.fileno(),
             stdin=sys.stdin.fileno() if keyboard else subprocess.DEVNULL,
+            signals=signals,
         )
         try:
             ended: float | None = None
             while ended is None or time.monotonic() - ended < _SETTLE:
-                while signals:
-                    number = signals.pop(0)
-                    child.stop() if number == signal.SIGINT else child.send(number)
                 child.tick()
                 if ended is None and child.ended() is not None:
                     ended = time.monotonic()

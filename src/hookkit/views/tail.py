@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hookkit.capture.identity import trace_id
+from hookkit.store.index import activity
 from hookkit.store.plain import plain
 from hookkit.views import text
 from hookkit.views.follow import Followed
@@ -26,13 +27,16 @@ _EVENTS = {
 class Printer:
     """Turns rows that are new or have changed into lines; of a call, one as it begins and one as it ends.
 
-    as_json: NDJSON after schemas/tail-event.schema.json. last: of what was there before, so many rows; None: all.
+    as_json: NDJSON after schemas/tail-event.schema.json. last: of what was there before ``since`` (microseconds since
+    1970), so many rows; None: all. What came later is told whole, also of a session that is only found then.
     """
 
-    def __init__(self, *, as_json: bool = False, last: int | None = 10) -> None:
+    def __init__(self, *, as_json: bool = False, last: int | None = 10, since: int = 0) -> None:
         self._as_json = as_json
         self._last = last
-        self._said: dict[tuple[str, str], dict[tuple[Any, ...], str]] = {}  # session -> row -> what was said of it
+        self._since = since
+        # Session -> row -> what was said of it.
+        self._said: dict[tuple[str, str], dict[tuple[Any, ...], tuple[Any, ...]]] = {}
         self._current: tuple[str, str] | None = None
 
     def lines(self, followed: Followed, first: int) -> Iterator[str]:
@@ -42,18 +46,21 @@ class Printer:
         rows: Sequence[Item] = followed.rows.rows
         if said is None:
             said = self._said[key] = {}
-            skip = 0 if self._last is None else max(0, len(rows) - self._last)
-            said.update((_key(item), _stage(item)) for item in rows[:skip])
-            first = skip
+            first = 0 if self._last is None else max(0, self._old(rows) - self._last)
+            said.update((_key(item), _told(item)) for item in rows[:first])
         for item in rows[first:]:
-            stage = _stage(item)
-            if said.get(_key(item)) == stage:
+            told, stage = _told(item), _stage(item)
+            if said.get(_key(item)) == told:
                 continue
-            said[_key(item)] = stage
+            said[_key(item)] = told
             if not self._as_json and self._current != key:
                 self._current = key
                 yield heading(followed)
             yield json.dumps(event(followed, item, stage)) if self._as_json else line(item, stage)
+
+    def _old(self, rows: Sequence[Item]) -> int:
+        """How many rows stand before the first one that is not from before ``since``."""
+        return next((at for at, item in enumerate(rows) if activity(item.time) >= self._since), len(rows))
 
 
 def heading(followed: Followed) -> str:
@@ -126,6 +133,11 @@ def _stage(item: Item) -> str:
     if item.kind != "call":
         return item.kind
     return "running" if is_open(item) else "failed" if item.state else "done"
+
+
+def _told(item: Item) -> tuple[Any, ...]:
+    """What is told again when it changes: a message may grow, and so may what it cost."""
+    return (_stage(item), item.text if item.kind == "said" else "", item.prompted, item.made)
 
 
 def _key(item: Item) -> tuple[Any, ...]:

@@ -38,6 +38,8 @@ x             stop the program: first it is asked, then it is made to
 class Program(Protocol):
     """The program that is watched."""
 
+    dismissed: bool
+
     def ended(self) -> int | None: ...
 
     def stop(self) -> None: ...
@@ -169,6 +171,9 @@ class TailScreen(ShowScreen):
         self._banner.show(*head(session.summary), [])
 
     def on_ended(self, message: Ended) -> None:
+        if self._program and self._program.dismissed:  # we were asked to end, and passed it on
+            self.app.exit()
+            return
         self._bar.say(f"The program has ended, exit code {message.code}. q leaves.")
 
     # What one can do
