@@ -13,6 +13,7 @@ from hookkit.capture.assembly import Assembly
 from hookkit.capture.fold.assemble import AgentMeta, assemble, order
 from hookkit.capture.jsonl import LineReader
 from hookkit.capture.transcripts import TranscriptParser, sessions_in
+from hookkit.capture.values import text_of
 
 _FIRST = 20  # lines; a pipeline may say something before its first run
 _KINDS = frozenset({"run.start", "phase.start"})
@@ -44,7 +45,7 @@ class AdkParser(TranscriptParser):
 
     def claims(self, path: Path) -> bool:
         """Whether a file, wherever it is, is a run log."""
-        return any(entry.get("type") in _KINDS and "run_id" in entry for entry in _first(path))
+        return any(text_of(entry.get("type")) in _KINDS and "run_id" in entry for entry in _first(path))
 
     def new_fold(self, session_id: str) -> AdkFold:
         return AdkFold(session_id)

@@ -14,6 +14,7 @@ from hookkit.capture.fold.assemble import order
 from hookkit.capture.fold.streams import Stream
 from hookkit.capture.jsonl import LineReader
 from hookkit.capture.session import HOOK_LINE
+from hookkit.capture.values import text_of
 from hookkit.errors import HookkitError
 from hookkit.store.files import replace_file
 
@@ -39,7 +40,7 @@ def cut(transcript: Path, step: int, session_id: str, folder: Path, *, dry_run: 
     for entry in reader:
         if reader.line > last:
             break
-        if entry.get("type") == HOOK_LINE or entry.get("type") in _WHOLE_SESSION:
+        if text_of(entry.get("type")) in (HOOK_LINE, *_WHOLE_SESSION):
             continue
         texts.append(json.dumps(_moved(entry, session_id, folder), ensure_ascii=False).encode() + b"\n")
     replace_file(place, texts)

@@ -20,6 +20,7 @@ from hookkit.capture.fold.fold import Fold
 from hookkit.capture.hook_lines import HookIndex
 from hookkit.capture.identity import is_session_id
 from hookkit.capture.transcripts import TranscriptParser
+from hookkit.capture.values import text_of
 
 _FILE = "events.jsonl"
 _HEAD = 16 << 10  # bytes
@@ -135,7 +136,7 @@ def _standing(path: Path) -> tuple[str, bool]:
             entry = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(entry, dict) and entry.get("type") in _STANDS and not entry.get("agentId"):
+        if isinstance(entry, dict) and text_of(entry.get("type")) in _STANDS and not entry.get("agentId"):
             data = entry.get("data")
             return entry["type"], isinstance(data, dict) and bool(data.get("toolRequests"))
     return "", False

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hookkit.capture.jsonl import decode
+from hookkit.capture.values import text_of
 
 T = TypeVar("T")
 Entry = dict[str, Any]
@@ -175,14 +176,14 @@ def _removed(connection: sqlite3.Connection, session: str, there: set[Any]) -> l
     found: dict[str, Entry] = {}
     for (data,) in connection.execute(select, (session, "message.updated.1")):
         info = (_object(data) or {}).get("info")
-        if isinstance(info, dict) and info.get("id") in gone:
+        if isinstance(info, dict) and text_of(info.get("id")) in gone:
             time = info.get("time")
             created = time.get("created") if isinstance(time, dict) else None
             found[info["id"]] = {**_message(info["id"], session, created, info, []), "removed": True}
     parts: dict[tuple[str, str], Entry] = {}
     for (data,) in connection.execute(select, (session, "message.part.updated.1")):
         part = (_object(data) or {}).get("part")
-        if isinstance(part, dict) and part.get("messageID") in found and isinstance(part.get("id"), str):
+        if isinstance(part, dict) and text_of(part.get("messageID")) in found and isinstance(part.get("id"), str):
             parts[part["messageID"], part["id"]] = part
     for (message, own), part in sorted(parts.items()):
         found[message]["parts"].append({"id": own, "data": part})
