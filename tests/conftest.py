@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Every run looks at the same few examples of each property, so that what fails has to do with what was changed. The long
-# lane asks for many, and for others each time: --hypothesis-profile thorough
+# Every run looks at the same few examples of each property, so that what fails has to do with what was changed. The
+# long lane asks for many, and for others each time: --hypothesis-profile thorough
 settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=200, deadline=None)
 settings.load_profile("quick")
