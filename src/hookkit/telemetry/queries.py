@@ -1,4 +1,4 @@
-"""What people ask of telemetry. Each gives dictionaries, by the names of ``columns``; values are bound, never spliced."""
+"""What people ask of telemetry. Each gives dictionaries by the names of ``columns``; values are bound."""
 
 from __future__ import annotations
 

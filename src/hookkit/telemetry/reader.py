@@ -13,7 +13,7 @@ import duckdb
 
 from hookkit.telemetry import segments
 from hookkit.telemetry.columns import COLUMNS
-from hookkit.telemetry.segments import Store
+from hookkit.telemetry.segments import Store, quoted
 
 _MEMORY = "1GB"
 
@@ -72,7 +72,7 @@ class Reader:
         self._db.execute(f"CREATE TABLE recent ({columns})")
         self._db.execute(_PARTS)
         self._db.execute(_ROLLUP)
-        self._view()
+        self._view(self._db, {})
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -99,7 +99,11 @@ class Reader:
     def refresh(self) -> bool:
         """Take in what was written since the last time; whether there was anything, or something is gone."""
         with self._lock:
-            return self._refresh()
+            while True:
+                try:
+                    return self._refresh()
+                except FileNotFoundError:  # a journal that was closed just now: it is found as Parquet
+                    continue
 
     def _refresh(self) -> bool:
         # Journals first: a segment that is closed in between is then found in both places, and never in none.
@@ -108,81 +112,61 @@ class Reader:
         journals = {number: path for number, path in journals.items() if number not in closed}
         new = {number: path for number, path in closed.items() if number not in self._closed}
         gone = [number for number in (*self._closed, *self._read) if number not in closed and number not in journals]
-        grown = []
-        for number, path in journals.items():
-            try:
-                if path.stat().st_size > self._read.get(number, 0):
-                    grown.append((number, path))
-            except FileNotFoundError:  # closed just now: the next time it is found there
-                continue
+        sizes = {number: path.stat().st_size for number, path in journals.items()}
+        grown = {number: path for number, path in journals.items() if sizes[number] > self._read.get(number, 0)}
         if not (new or gone or grown):
             return False
+        read = {number: at for number, at in self._read.items() if number not in closed and number not in gone}
+        # At once, for whoever asks meanwhile: all of it, or nothing.
         with self._db.cursor() as cursor:
             cursor.begin()
             try:
-                self._take_in(cursor, new, gone, grown)
+                for number in (*gone, *new):
+                    cursor.execute("DELETE FROM recent WHERE position >> 32 = ?", [number])
+                    cursor.execute("DELETE FROM parts WHERE segment = ?", [number])
+                for number, path in new.items():
+                    cursor.execute(_PART.format(number=number, rows=f"read_parquet({quoted(path)})"))
+                for number, path in grown.items():
+                    read[number] = self._append(cursor, path, read.get(number, 0))
+                    cursor.execute("DELETE FROM parts WHERE segment = ?", [number])
+                    mine = f"(SELECT * FROM recent WHERE position >> 32 = {number})"
+                    cursor.execute(_PART.format(number=number, rows=mine))
+                cursor.execute(_ROLLUP)
+                self._view(cursor, closed)
             except BaseException:
                 cursor.rollback()
                 raise
             cursor.commit()
-        for number in gone:
-            self._closed.pop(number, None)
-            self._read.pop(number, None)
-        self._closed = dict(sorted({**self._closed, **new}.items()))
-        for number in new:
-            self._read.pop(number, None)
-        self._view()
+        self._closed, self._read = closed, read
         return True
 
-    def _take_in(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        new: Mapping[int, Path],
-        gone: Sequence[int],
-        grown: Sequence[tuple[int, Path]],
-    ) -> None:
-        for number in gone:
-            self._forget(cursor, number)
-        for number, path in new.items():
-            self._forget(cursor, number)
-            cursor.execute(_PART.format(number=number, rows=f"read_parquet({segments.quoted(path)})"))
-        for number, path in grown:
-            self._append(cursor, number, path)
-            cursor.execute("DELETE FROM parts WHERE segment = ?", [number])
-            mine = f"(SELECT * FROM recent WHERE position >> 32 = {number})"
-            cursor.execute(_PART.format(number=number, rows=mine))
-        cursor.execute(_ROLLUP)
-
-    def _forget(self, cursor: duckdb.DuckDBPyConnection, number: int) -> None:
-        cursor.execute("DELETE FROM recent WHERE position >> 32 = ?", [number])
-        cursor.execute("DELETE FROM parts WHERE segment = ?", [number])
-
-    def _append(self, cursor: duckdb.DuckDBPyConnection, number: int, path: Path) -> None:
-        """The whole lines that a journal has more than when it was read last."""
+    def _append(self, cursor: duckdb.DuckDBPyConnection, path: Path, start: int) -> int:
+        """Take in the whole lines that a journal has from ``start`` on; where they end."""
         with path.open("rb") as file:
-            file.seek(self._read.get(number, 0))
+            file.seek(start)
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
         rows = []
-        for line in whole.splitlines():
+        for line in whole.split(b"\n"):
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except ValueError:
                 continue
-        rows = [row for row in rows if isinstance(row, dict) and isinstance(row.get("position"), int)]
+            if isinstance(row, dict) and isinstance(row.get("position"), int):
+                rows.append(row)
         if rows:
             # Column by column: a statement for each row would take a hundred times as long.
             chosen = ", ".join(f"unnest(?::{kind}[])" for kind in COLUMNS.values())
             cursor.execute(f"INSERT INTO recent SELECT {chosen}", [[row.get(name) for row in rows] for name in COLUMNS])
-        self._read[number] = self._read.get(number, 0) + len(whole)
+        return start + len(whole)
 
-    def _view(self) -> None:
+    def _view(self, cursor: duckdb.DuckDBPyConnection, closed: Mapping[int, Path]) -> None:
         names = ", ".join(COLUMNS)
         told = f"SELECT {names} FROM recent"
-        if self._closed:
-            files = ", ".join(map(segments.quoted, self._closed.values()))
+        if closed:
+            files = ", ".join(map(quoted, closed.values()))
             told = f"SELECT {names} FROM read_parquet([{files}], hive_partitioning = false) UNION ALL {told}"
-        self._db.execute(f"CREATE OR REPLACE VIEW events AS {told}")
+        cursor.execute(f"CREATE OR REPLACE VIEW events AS {told}")
 
     def close(self) -> None:
         self._db.close()
