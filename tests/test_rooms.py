@@ -16,7 +16,7 @@ LEVELS = (
     {"hookkit.exporters"},
     {"hookkit.views", "hookkit.installer"},
     {"hookkit.capture"},
-    {"hookkit.trails", "hookkit.phases"},
+    {"hookkit.trails", "hookkit.phases", "hookkit.telemetry"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
     {"hookkit.runlog"},
     {"hookkit.config"},
