@@ -98,7 +98,14 @@ class _serving:  # noqa: N801
         self._env = env
 
     def __enter__(self) -> tuple[dict[str, Any], subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "hookkit", "serve", "--json", *"--port 0 --otlp-grpc 0 --otlp-http 0".split()]
+        command = [
+            sys.executable,
+            "-m",
+            "hookkit",
+            "serve",
+            "--json",
+            *["--port", "0", "--otlp-grpc", "0", "--otlp-http", "0"],
+        ]
         self._process = subprocess.Popen(command, env=dict(self._env), stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
         return json.loads(self._process.stdout.readline()), self._process
