@@ -106,7 +106,7 @@ class Listing:
 
 
 def read(parameters: Mapping[str, str], agent: str = "all") -> Filter:
-    """The filters of a query string; UsageError for a value that means nothing. agent: one that is asked for already."""
+    """The filters of a query string; UsageError for a value that means nothing. agent: the only one, or ``all``."""
     given = {name: _word(name, parameters[name]) for name in _WORDS if parameters.get(name, "").strip()}
     if agent != "all":
         given["agent"] = agent

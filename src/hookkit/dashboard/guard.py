@@ -48,7 +48,7 @@ class Rules:
         return not is_loopback(self.host)
 
     def knows(self, host: str) -> bool:
-        """Whether a ``Host`` header names this server. A name that points here for a moment (DNS rebinding) does not."""
+        """Whether a ``Host`` header names this server. A name that is made to point here (DNS rebinding) does not."""
         name = host_name(host)
         if name in LOOPBACK or name == self.host.casefold() or name in self.names:
             return True

@@ -28,7 +28,7 @@ _LOOK = 1.0  # seconds after which the files are looked at, whether anybody said
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing to tell. number: counts all of them. position: of a row of telemetry, its place in the store; else 0."""
+    """One thing to tell. number: counts all of them. position: of a row of telemetry; 0 for anything else."""
 
     number: int
     position: int

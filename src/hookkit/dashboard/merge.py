@@ -58,12 +58,12 @@ def _alone(events: Sequence[Event]) -> Iterator[Entry]:
     seen: dict[str, Entry] = {}
     for event in events:
         prompt = event.get("prompt_id")
-        if event.get("kind") == "prompt" or (prompt and prompt not in turns):
-            if not prompt or prompt not in turns:
-                turn = len(turns) + 1
-                turns[prompt or f"#{turn}"] = turn
-                if event.get("kind") != "prompt":  # the prompt itself was not seen
-                    yield Entry("turn", turn, us=event.get("time_us"))
+        is_prompt = event.get("kind") == "prompt"
+        if (is_prompt and not prompt) or (prompt and prompt not in turns):
+            turn = len(turns) + 1
+            turns[prompt or f"#{turn}"] = turn
+            if not is_prompt:  # the prompt itself was not seen
+                yield Entry("turn", turn, us=event.get("time_us"))
         entry = _entry(event, turns.get(prompt or "", turn))
         if not _is_known(entry, seen):
             yield entry

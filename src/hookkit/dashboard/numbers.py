@@ -132,7 +132,7 @@ def _dearest(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def costs(catalogue: Catalogue, wanted: Filter, by: str, limit: int = 500) -> list[dict[str, Any]]:
-    """What the sessions that a filter leaves cost, by one of ``COST_BY``; days in their order, else the dearest first."""
+    """What the sessions that a filter leaves cost, by one of ``COST_BY``; the latest day, else the dearest, first."""
     where, values = wanted.where()
     order = "name DESC" if by == "day" else "total_cost_micros DESC NULLS LAST, output_tokens DESC, name"
     query = tables.COSTS.format(where=where, by=COST_BY[by], order=order)

@@ -12,6 +12,7 @@ _Schema = dict[str, Any]
 _TEXT: _Schema = {"type": ["string", "null"]}
 _COUNT: _Schema = {"type": "integer", "minimum": 0}
 _USD: _Schema = {"type": ["number", "null"], "description": "US dollars; null: not known."}
+_NUMBER: _Schema = {"type": ["number", "null"]}
 _TIME: _Schema = {"type": ["string", "null"], "format": "date-time"}
 _TOKENS = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheCreationTokens")
 _AGENT = {
@@ -163,11 +164,11 @@ def _schemas() -> dict[str, _Schema]:
     }
     tool = {
         "toolName": {"type": "string"},
-        **dict.fromkeys(("callCount", "successCount", "failureCount", "acceptCount", "rejectCount"), _number()),
-        **dict.fromkeys(("avgDurationMs", "p50DurationMs", "p95DurationMs", "totalDurationMs"), _number()),
+        **dict.fromkeys(("callCount", "successCount", "failureCount", "acceptCount", "rejectCount"), _NUMBER),
+        **dict.fromkeys(("avgDurationMs", "p50DurationMs", "p95DurationMs", "totalDurationMs"), _NUMBER),
     }
     cost = {"apiCalls": _COUNT, "totalCostUsd": _USD, "estimate": {"type": "boolean"}, **dict.fromkeys(_TOKENS, _COUNT)}
-    error = dict.fromkeys(("code", "message", "hint"), {"type": "string"})
+    error = {name: {"type": "string"} for name in ("code", "message", "hint")}
     return {
         "Session": _object(session),
         "SessionPage": _list("Session", paged=True),
@@ -180,10 +181,6 @@ def _schemas() -> dict[str, _Schema]:
         "Diff": _object({"notes": {"type": "array"}, "files": {"type": "array"}, "patch": {"type": "string"}}),
         "Error": _object({"error": {**_object(error), "required": [*error]}}),
     }
-
-
-def _number() -> _Schema:
-    return {"type": ["number", "null"]}
 
 
 def _object(properties: _Schema) -> _Schema:

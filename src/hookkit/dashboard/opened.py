@@ -1,7 +1,7 @@
 """A session opened: its trace and its telemetry as one row of entries, by prompt.
 
-A trace is read step by step and forgotten; what stays is a short row for each thing that happened, and where in the file
-its step is.
+A trace is read step by step and forgotten; what stays is a short row for each thing that happened, and where its step
+is in the file.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def open(self, file: Path | None, events: Sequence[Event]) -> Opened:
-        """A session by its trace file and its telemetry; either may be missing. HookkitError for an unreadable trace."""
+        """A session by its trace file and its telemetry; either may be missing. HookkitError if it cannot be read."""
         found = file.stat() if file else None
         last = events[-1].get("position") if events else 0
         key = (file, found and (found.st_mtime_ns, found.st_size), len(events), last)

@@ -103,7 +103,7 @@ ready(document);
 
 function openTarget() {
   // A link to a row of a closed part: open what it is in.
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
   for (let up = target?.closest("details"); up; up = up.parentElement?.closest("details")) {
     if (one(":scope > summary", up) !== target) up.open = true;
   }
