@@ -7,10 +7,11 @@ from typing import Any
 
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from hookkit.dashboard import changes, filters, numbers, openapi, shapes
+from hookkit.dashboard.guard import Json
 from hookkit.dashboard.site import NotFoundError, Site
 from hookkit.errors import UsageError
 from hookkit.views.patch import patch_json
@@ -25,7 +26,7 @@ def routes(site: Site) -> list[Route]:
 
     def route(path: str, answer: Callable[[Site, Request], Mapping[str, Any]]) -> Route:
         def endpoint(request: Request) -> Response:
-            return JSONResponse(answer(site, request))
+            return Json(answer(site, request))
 
         return Route(f"/api/v1/{{agent}}{path}", endpoint)
 
@@ -43,7 +44,7 @@ def routes(site: Site) -> list[Route]:
         route("/tools", _tools),
         route("/events", _events),
         Route("/api/v1/{agent}/live", live),
-        Route("/openapi.json", lambda request: JSONResponse(openapi.document(str(request.base_url).rstrip("/")))),
+        Route("/openapi.json", lambda request: Json(openapi.document(str(request.base_url).rstrip("/")))),
     ]
 
 

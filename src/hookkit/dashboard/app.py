@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from hookkit.dashboard import api, pages, session_pages
@@ -83,7 +83,5 @@ async def _broken(request: Request, error: Exception) -> Response:
 def _told(request: Request, status: int, code: str, message: str, hint: str) -> Response:
     if request.url.path.startswith("/api/") or request.url.path == "/openapi.json":
         return refuse(status, code, message, hint)
-    if "text/html" not in request.headers.get("accept", "text/html, */*") and "fragment" not in request.query_params:
-        return PlainTextResponse(f"{message}\n{hint}\n", status)
     name = "fragment_error.html" if "fragment" in request.query_params else "error.html"
     return page(name, status, code=code, message=message, hint=hint, here="")
