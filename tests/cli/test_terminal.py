@@ -13,9 +13,9 @@ import pytest
 from hookkit.cli import run
 from hookkit.views import cells
 from tests.store import support
+from tests.terminal import Terminal
 
 from .recorded import Session
-from .terminal import Terminal
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 TITLES = [
@@ -37,8 +37,8 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 24), (120, 40), (25, 10)])
 def test_list_never_wraps(sessions: list[str], columns: int, rows: int) -> None:
     with Terminal("list", columns=columns, rows=rows) as terminal:
-        assert terminal.end() == 0
-    head, *lines = terminal.lines
+        assert terminal.ended() == 0
+    head, *lines = terminal.said
     assert head.startswith("TRACE")
     assert [line[:8] for line in lines] == [name[:8] for name in sessions]
     assert all("…" in line for line in lines) or columns > 100
@@ -52,9 +52,9 @@ def test_list_never_wraps(sessions: list[str], columns: int, rows: int) -> None:
 
 
 def colours(*arguments: str, **env: str) -> bool:
-    with Terminal(*arguments, **env) as terminal:
-        assert terminal.end() == 0
-    return b"\x1b[" in terminal.raw
+    with Terminal(*arguments, env=env) as terminal:
+        assert terminal.ended() == 0
+    return b"\x1b[" in terminal.written
 
 
 @pytest.mark.usefixtures("sessions")
@@ -80,12 +80,12 @@ def test_a_pipe_has_colours_only_where_they_are_forced(
 
 @pytest.mark.usefixtures("sessions")
 def test_signs_of_a_terminal_without_unicode_are_ascii() -> None:
-    with Terminal("list", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0") as terminal:
-        assert terminal.end() == 0
-    assert b"..." in terminal.raw
-    with Terminal("search", "Plain", HOOKKIT_ICONS="ascii") as terminal:
-        assert terminal.end() == 0
-    assert ">>Plain<<" in terminal.lines[0]
+    with Terminal("list", env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}) as terminal:
+        assert terminal.ended() == 0
+    assert b"..." in terminal.written
+    with Terminal("search", "Plain", env={"HOOKKIT_ICONS": "ascii"}) as terminal:
+        assert terminal.ended() == 0
+    assert ">>Plain<<" in terminal.said[0]
     done = subprocess.run(
         [sys.executable, "-m", "hookkit", "list"],
         env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, check=True,
@@ -97,15 +97,15 @@ def test_signs_of_a_terminal_without_unicode_are_ascii() -> None:
 def test_search_marks_the_match_in_a_narrow_terminal() -> None:
     for columns in (40, 60, 80):
         with Terminal("search", "プロンプト", columns=columns) as terminal:
-            assert terminal.end() == 0
-        (line,) = terminal.lines
+            assert terminal.ended() == 0
+        (line,) = terminal.said
         assert "»プロンプト«" in line
 
 
 def test_a_patch_is_safe_to_show_and_bytes_in_a_pipe(inside: Session) -> None:
     with Terminal("diff", "last", columns=120, rows=60) as terminal:
-        assert terminal.end() == 0
-    said = "\n".join(terminal.lines)
+        assert terminal.ended() == 0
+    said = "\n".join(terminal.said)
     assert "+def fetch(url):" in said
     assert f"Session: {inside.session_id}" in said
 
@@ -114,8 +114,8 @@ def test_a_patch_is_safe_to_show_and_bytes_in_a_pipe(inside: Session) -> None:
 def test_show_fits_a_terminal_of_80_columns() -> None:
     for options in ([], ["--times", "relative"]):
         with Terminal("show", *options, rows=60) as terminal:
-            assert terminal.end() == 0
-        said = re.sub("\x1b\\[[0-9;]*m", "", terminal.raw.decode()).splitlines()
+            assert terminal.ended() == 0
+        said = re.sub("\x1b\\[[0-9;]*m", "", terminal.written.decode()).splitlines()
         head = said.index("")
         assert any("git mv" in line for line in said)
         assert [line for line in said[head:] if cells.width(line) > 80] == []

@@ -11,8 +11,7 @@ from hookkit.store.files import trace_path
 from hookkit.views.icons import UNICODE
 from tests.cli.recorded import isolated
 from tests.store.support import session, trace
-
-from .terminal import DOWN, END, ENTER, ESCAPE, Terminal
+from tests.terminal import DOWN, END, ENTER, ESCAPE, Terminal
 
 LIST = ("list", "-i")
 

@@ -12,8 +12,7 @@ import pytest
 
 from hookkit.views.icons import UNICODE
 from tests.cli.recorded import Session
-
-from .terminal import DOWN, END, ENTER, ESCAPE, HOME, PAGE_DOWN, UP, Terminal
+from tests.terminal import DOWN, END, ENTER, ESCAPE, HOME, PAGE_DOWN, UP, Terminal
 
 pytestmark = pytest.mark.usefixtures("home")
 SHOW = ("show", "last", "-i")

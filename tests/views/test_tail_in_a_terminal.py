@@ -14,8 +14,7 @@ import pytest
 from hookkit.capture.claude_code.parser import encoded
 from hookkit.capture.registry import get_parser
 from tests.capture.support import SESSION, Transcript
-
-from .terminal import Terminal
+from tests.terminal import Terminal
 
 
 @pytest.fixture
@@ -66,6 +65,24 @@ def test_a_frozen_view_loses_nothing(transcript: Path) -> None:
         terminal.wait("FROZEN +5")
         assert "Turn 2" not in terminal.text
         terminal.press("p").wait("Turn 2  Prompt number 1").wait("FOLLOW")
+        terminal.press("q")
+        assert terminal.ended() == 0
+
+
+def test_a_mark_stays_on_its_row_and_is_found_again(transcript: Path) -> None:
+    for number in range(9):
+        add(transcript, turns(number))
+    with Terminal("tail") as terminal:
+        terminal.wait("Turn 9  Prompt number 8").press("'").wait("Nothing is marked")
+        terminal.press("m").wait("marked ")
+        for number in range(9, 18):
+            add(transcript, turns(number))
+        terminal.wait("Turn 18  Prompt number 17")
+        assert "marked " not in terminal.text
+        terminal.press("'").wait("marked ").wait("PAUSED")
+        at = next(at for at, line in enumerate(terminal.lines) if "marked " in line)
+        assert "Turn 10 " in terminal.lines[at + 1]
+        terminal.press("m").wait(lambda shown: "marked " not in shown.text)
         terminal.press("q")
         assert terminal.ended() == 0
 

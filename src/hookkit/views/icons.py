@@ -28,14 +28,15 @@ class Icons:
     failed: str
     no_result: str
     gap: str
+    mark: str
     tokens: str
     error: str
     selected: str
     rule: str
 
 
-UNICODE = Icons("…", "»", "«", *"▶↳·→●✗○◆Σ✗›─")  # noqa: RUF001
-ASCII = Icons("...", ">>", "<<", *">+.@*xo~=x>-")
+UNICODE = Icons("…", "»", "«", *"▶↳·→●✗○◆⚑Σ✗›─")  # noqa: RUF001
+ASCII = Icons("...", ">>", "<<", *">+.@*xo~#=x>-")
 _LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
 
 

@@ -26,13 +26,15 @@ class OutlineRows:
     """Rows of a session, to be appended to.
 
     items, places: of each row, what it is and the offset of its step in the trace file (NOWHERE if it is of none).
-    times: what the first column tells. started: microseconds since 1970.
+    times: what the first column tells. started: microseconds since 1970. marks: row -> the time (by the clock) at which
+    the reader marked it.
     """
 
     def __init__(self, started: int = 0) -> None:
         self.items: list[Item] = []
         self.places = array("Q")
         self.times: Times = TIMES[0]
+        self.marks: dict[int, str] = {}
         self._started = started
         self._icons = icons()
 
@@ -51,8 +53,8 @@ class OutlineRows:
         self.extend(rows)
 
     def line(self, index: int, width: int) -> Line:
-        item = self.items[index]
-        return [(f"{self._time(index):>8}  ", "dim"), *_said(item, self._icons)]
+        marked = [(f"{self._icons.mark} marked {self.marks[index]}  ", "yellow")] if index in self.marks else []
+        return [(f"{self._time(index):>8}  ", "dim"), *marked, *_said(self.items[index], self._icons)]
 
     def _time(self, index: int) -> str:
         stamp = self.items[index].time

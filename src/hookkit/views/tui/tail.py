@@ -30,6 +30,7 @@ _HINTS_PROGRAM = "? help  p freeze  o output  x stop  enter open  d diff  q quit
 _HELP = """\
 p             freeze the view, and go on: what comes in the meantime is kept
 f end         follow: stay at the end          any way up stops following
+m             mark the row, or no longer         '             the mark before, then the last one
 [ ]           the session before, after         o             what the program prints
 x             stop the program: first it is asked, then it is made to
 """
@@ -103,6 +104,8 @@ class TailScreen(ShowScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "freeze", show=False),
         Binding("f", "follow", show=False),
+        Binding("m", "mark", show=False),
+        Binding("apostrophe", "marked", show=False),
         Binding("x", "stop", show=False),
         Binding("o", "open('output')", show=False),
         Binding("left_square_bracket", "other(-1)", show=False),
@@ -189,6 +192,20 @@ class TailScreen(ShowScreen):
             self.action_freeze()
         self._list.action_last()
         self._place()
+
+    def action_mark(self) -> None:
+        """While it follows, the selected row is the newest: what comes below the mark is what has come since."""
+        marks, at = self._rows.marks, self._list.selected
+        if at < len(self._rows) and marks.pop(at, None) is None:
+            marks[at] = time.strftime("%H:%M:%S")
+        self._list.refresh()
+
+    def action_marked(self) -> None:
+        marks = sorted(self._rows.marks)
+        if marks:
+            self._list.move_to(max((at for at in marks if at < self._list.selected), default=marks[-1]), centre=True)
+        else:
+            self._bar.say("Nothing is marked: m marks a row.")
 
     def action_other(self, by: int) -> None:
         keys = list(self._sessions)

@@ -22,22 +22,24 @@ _PATIENCE = 20.0  # seconds until a screen counts as one that never comes
 class Terminal:
     """``hookkit`` with arguments. Use as a context manager: the program ends with it.
 
-    settings: of the terminal, as they were before the program, and once it has ended as it left them.
+    env: variables besides those of this process; None: not there. settings: of the terminal, as they were before the
+    program, and once it has ended as it left them.
     """
 
     def __init__(
-        self, *arguments: str, rows: int = 24, columns: int = 80, env: Mapping[str, str] | None = None
+        self, *arguments: str, rows: int = 24, columns: int = 80, env: Mapping[str, str | None] | None = None
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.written = b""
         self._stream = pyte.ByteStream(self.screen)
-        told = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC"} | dict(env or {})
-        kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+        given = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+        given |= {"TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOOKKIT_PAGER": "cat"}
+        told = {name: value for name, value in {**given, **(env or {})}.items() if value is not None}
         with warnings.catch_warnings():
             # It forks and runs another program at once: threads of this process do not matter.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._child = pexpect.spawn(
-                sys.executable, ["-m", "hookkit", *arguments], env=kept | told, dimensions=(rows, columns), echo=False
+                sys.executable, ["-m", "hookkit", *arguments], env=told, dimensions=(rows, columns), echo=False
             )
         self._child.delaybeforesend = None
         self.settings = self._settings()
@@ -52,6 +54,11 @@ class Terminal:
     def lines(self) -> list[str]:
         """The screen, without the blanks at the ends of its lines."""
         return [line.rstrip() for line in self.screen.display]
+
+    @property
+    def said(self) -> list[str]:
+        """The lines down to the last one that is not empty."""
+        return self.text.rstrip().split("\n")
 
     @property
     def text(self) -> str:

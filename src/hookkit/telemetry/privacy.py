@@ -1,0 +1,74 @@
+"""Who the user is stays with the user: what telemetry says of persons and accounts is dropped or hashed on arrival."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Callable
+from typing import Literal
+
+from hookkit import paths
+
+Policy = Literal["hash", "drop", "keep"]
+
+# Whole words of an attribute's name: ``user.email`` and ``user_email``, but not ``useremailed``.
+_MAIL = re.compile(r"(?:^|[._-])e?-?mail(?:$|[._-])", re.IGNORECASE)
+_IDENTITY = re.compile(
+    r"^(?:user|enduser|account|organi[sz]ation|org|installation|device|host)"
+    r"[._-](?:id|uuid|account[._-]?(?:id|uuid)|name|account)$"
+    r"|^user[._-]account[._-](?:id|uuid)$|^enduser[._-]pseudo[._-]id$|^service[._-]instance[._-]id$|^installation\.id$",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_KEY = 32  # bytes
+Filter = Callable[[str, object], object]
+
+
+def keeper(policy: Policy) -> Filter:
+    """What is kept of an attribute: a function of (name, value) giving the value, a hash of it, or None.
+
+    A hash is the same for the same value on this machine, so that sessions can still be told apart by it, and tells
+    nobody else anything: its key is a random one of this machine's. An attribute that holds an address of e-mail is
+    always dropped, whatever its name says, unless everything is kept.
+    """
+    if policy == "keep":
+        return lambda _name, value: value
+    secret = _secret() if policy == "hash" else b""
+
+    def kept(name: str, value: object) -> object:
+        if _MAIL.search(name):
+            return None
+        if _IDENTITY.search(name):
+            return (
+                f"hashed:{hmac.new(secret, str(value).encode(), hashlib.sha256).hexdigest()[:16]}" if secret else None
+            )
+        if name.startswith(("user", "account", "organi", "enduser")) and _ADDRESS.search(str(value)):
+            return None
+        return value
+
+    return kept
+
+
+def _hashed(secret: bytes, value: str) -> str:
+    return f"hashed:{hmac.new(secret, value.encode('utf-8', 'replace'), hashlib.sha256).hexdigest()[:16]}"
+
+
+def _secret() -> bytes:
+    """The key of this machine; made when it is first wanted."""
+    path = paths.private_dir(paths.state()) / "telemetry.key"
+    try:
+        found = path.read_bytes()
+        if len(found) == _KEY:
+            return found
+    except OSError:
+        pass
+    made = secrets.token_bytes(_KEY)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(made)
+    os.replace(temporary, path)
+    return made

@@ -1,0 +1,172 @@
+"""Reads telemetry with DuckDB, in any process, also while a server writes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from hookkit.telemetry import segments
+from hookkit.telemetry.columns import COLUMNS
+from hookkit.telemetry.segments import Store, quoted
+
+_MEMORY = "1GB"
+
+# What one segment tells of each session. A call counts once, whatever tells of it: its result, its decision, a span.
+_PART = """
+INSERT INTO parts
+SELECT {number}, agent, session_id,
+    min(time_us), max(time_us),
+    count(*) FILTER (WHERE kind = 'prompt'),
+    count(*) FILTER (WHERE kind = 'request'),
+    count(*) FILTER (WHERE kind = 'request_error' OR (kind IN ('tool', 'request') AND success = false)),
+    count(DISTINCT coalesce(tool_use_id, position::VARCHAR)) FILTER (WHERE kind = 'tool'),
+    coalesce(sum(cost_micros) FILTER (WHERE kind = 'request'), 0),
+    coalesce(sum(input_tokens) FILTER (WHERE kind = 'request'), 0),
+    coalesce(sum(output_tokens) FILTER (WHERE kind = 'request'), 0),
+    coalesce(sum(cache_read_tokens) FILTER (WHERE kind = 'request'), 0),
+    coalesce(sum(cache_creation_tokens) FILTER (WHERE kind = 'request'), 0),
+    coalesce(list(DISTINCT model) FILTER (WHERE model IS NOT NULL AND kind = 'request'), []),
+    max(service_version), max(terminal)
+FROM {rows} WHERE session_id IS NOT NULL GROUP BY agent, session_id
+"""
+_PARTS = """
+CREATE TABLE parts (segment BIGINT, agent VARCHAR, session_id VARCHAR, started_us BIGINT, last_us BIGINT,
+    prompts BIGINT, requests BIGINT, errors BIGINT, tools BIGINT, cost_micros BIGINT, input_tokens BIGINT,
+    output_tokens BIGINT, cache_read_tokens BIGINT, cache_creation_tokens BIGINT, models VARCHAR[],
+    service_version VARCHAR, terminal VARCHAR)
+"""
+_ROLLUP = """
+CREATE OR REPLACE TABLE session_rollup AS
+SELECT agent, session_id, min(started_us) AS started_us, max(last_us) AS last_us,
+    sum(prompts)::BIGINT AS prompts, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
+    sum(tools)::BIGINT AS tools, sum(cost_micros)::BIGINT AS cost_micros, sum(input_tokens)::BIGINT AS input_tokens,
+    sum(output_tokens)::BIGINT AS output_tokens, sum(cache_read_tokens)::BIGINT AS cache_read_tokens,
+    sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens,
+    list_sort(list_distinct(flatten(list(models)))) AS models,
+    max(service_version) AS service_version, max(terminal) AS terminal
+FROM parts GROUP BY agent, session_id
+"""
+
+
+class Reader:
+    """An in-memory DuckDB over the files, with two relations for SQL.
+
+    ``events``: a row for everything that came in, see ``columns``. ``session_rollup``: a row a session. For any thread:
+    ask with ``query``. ``refresh`` takes in what was written since.
+    """
+
+    def __init__(self, place: Store | None = None) -> None:
+        self._place = place or segments.store()
+        self._db = duckdb.connect(config={"memory_limit": _MEMORY, "threads": os.cpu_count() or 1})
+        self._db.execute("SET parquet_metadata_cache = true")
+        self._lock = threading.Lock()
+        self._closed: dict[int, Path] = {}
+        self._read: dict[int, int] = {}  # segment that is a journal -> bytes of it that were taken in
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        self._db.execute(f"CREATE TABLE recent ({columns})")
+        self._db.execute(_PARTS)
+        self._db.execute(_ROLLUP)
+        self._view(self._db, {})
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection whose cursors see the relations; tables of others may stand beside them."""
+        return self._db
+
+    def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
+        """The rows that a statement gives, by the names of their columns.
+
+        What is read may be closed into Parquet, or deleted as too old, meanwhile: then it is looked up anew.
+        """
+        try:
+            return self._query(sql, parameters)
+        except (duckdb.IOException, duckdb.HTTPException):
+            self.refresh()
+            return self._query(sql, parameters)
+
+    def _query(self, sql: str, parameters: Sequence[object] | Mapping[str, object]) -> list[dict[str, Any]]:
+        with self._db.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def refresh(self) -> bool:
+        """Take in what was written since the last time; whether there was anything, or something is gone."""
+        with self._lock:
+            while True:
+                try:
+                    return self._refresh()
+                except FileNotFoundError:  # a journal that was closed just now: it is found as Parquet
+                    continue
+
+    def _refresh(self) -> bool:
+        # Journals first: a segment that is closed in between is then found in both places, and never in none.
+        journals = self._place.open_segments()
+        closed = self._place.closed_segments()
+        journals = {number: path for number, path in journals.items() if number not in closed}
+        new = {number: path for number, path in closed.items() if number not in self._closed}
+        gone = [number for number in (*self._closed, *self._read) if number not in closed and number not in journals]
+        sizes = {number: path.stat().st_size for number, path in journals.items()}
+        grown = {number: path for number, path in journals.items() if sizes[number] > self._read.get(number, 0)}
+        if not (new or gone or grown):
+            return False
+        read = {number: at for number, at in self._read.items() if number not in closed and number not in gone}
+        # At once, for whoever asks meanwhile: all of it, or nothing.
+        with self._db.cursor() as cursor:
+            cursor.begin()
+            try:
+                for number in (*gone, *new):
+                    cursor.execute("DELETE FROM recent WHERE position >> 32 = ?", [number])
+                    cursor.execute("DELETE FROM parts WHERE segment = ?", [number])
+                for number, path in new.items():
+                    cursor.execute(_PART.format(number=number, rows=f"read_parquet({quoted(path)})"))
+                for number, path in grown.items():
+                    read[number] = self._append(cursor, path, read.get(number, 0))
+                    cursor.execute("DELETE FROM parts WHERE segment = ?", [number])
+                    mine = f"(SELECT * FROM recent WHERE position >> 32 = {number})"
+                    cursor.execute(_PART.format(number=number, rows=mine))
+                cursor.execute(_ROLLUP)
+                self._view(cursor, closed)
+            except BaseException:
+                cursor.rollback()
+                raise
+            cursor.commit()
+        self._closed, self._read = closed, read
+        return True
+
+    def _append(self, cursor: duckdb.DuckDBPyConnection, path: Path, start: int) -> int:
+        """Take in the whole lines that a journal has from ``start`` on; where they end."""
+        with path.open("rb") as file:
+            file.seek(start)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        rows = []
+        for line in whole.split(b"\n"):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and isinstance(row.get("position"), int):
+                rows.append(row)
+        if rows:
+            # Column by column: a statement for each row would take a hundred times as long.
+            chosen = ", ".join(f"unnest(?::{kind}[])" for kind in COLUMNS.values())
+            cursor.execute(f"INSERT INTO recent SELECT {chosen}", [[row.get(name) for row in rows] for name in COLUMNS])
+        return start + len(whole)
+
+    def _view(self, cursor: duckdb.DuckDBPyConnection, closed: Mapping[int, Path]) -> None:
+        names = ", ".join(COLUMNS)
+        told = f"SELECT {names} FROM recent"
+        if closed:
+            files = ", ".join(map(quoted, closed.values()))
+            told = f"SELECT {names} FROM read_parquet([{files}], hive_partitioning = false) UNION ALL {told}"
+        cursor.execute(f"CREATE OR REPLACE VIEW events AS {told}")
+
+    def close(self) -> None:
+        self._db.close()
