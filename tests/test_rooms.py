@@ -18,6 +18,7 @@ LEVELS = (
     {"hookkit.views", "hookkit.installer"},
     {"hookkit.capture"},
     {"hookkit.trails", "hookkit.phases"},
+    {"hookkit.telemetry"},
     {"hookkit.store", "hookkit.git", "hookkit.agents"},
     {"hookkit.runlog"},
     {"hookkit.config"},

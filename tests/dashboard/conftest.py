@@ -18,8 +18,10 @@ from .made import put, record
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """Two turns in a real repository: a file is written, two calls run side by side, one fails, a person edits README.md;
-    then a file moves and app.py is edited."""
+    """Two turns in a real repository.
+
+    A file is written, two calls run side by side, one fails, a person edits README.md; a file moves, app.py is edited.
+    """
     base = tmp_path_factory.mktemp("recorded").resolve()
     with isolated(base):
         world = World(base / "weather")

@@ -40,8 +40,8 @@ def record(
     metadata["capture"] |= {"models": [model], "failed_tool_calls": failed, "turns": 1, "tool_calls": 1, "subagents": 0}
     tokens = {"input_tokens": 10, "output_tokens": 5, "cache_read_tokens": 80, "cache_write_tokens": 2}
     metadata["cost"] = {
-        "usd": usd, "source": None if usd is None else "agent", "prices": None, "models": {model: {"usd": usd, **tokens}},
-        "unpriced": [model] if usd is None else [], "steps": {},
+        "usd": usd, "source": None if usd is None else "agent", "prices": None, "steps": {},
+        "models": {model: {"usd": usd, **tokens}}, "unpriced": [model] if usd is None else []
     }  # fmt: skip
     return found
 

@@ -29,7 +29,13 @@ def _open(host: str, token: str) -> TestClient:
 def test_every_answer_forbids_what_a_page_here_never_does(client: TestClient, path: str) -> None:
     headers = client.get(path).headers
     policy = headers["content-security-policy"]
-    for part in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"):
+    for part in (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ):
         assert part in policy
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"

@@ -152,7 +152,9 @@ def test_exports_are_files_without_secrets(client: TestClient, form: str) -> Non
     assert len(answer.content) > 100
 
 
-@pytest.mark.parametrize("path", ["export/exe", "export/..%2f..%2fconfig.toml", "calls/none", "changes?call=x", "changes?gap=0"])
+@pytest.mark.parametrize(
+    "path", ["export/exe", "export/..%2f..%2fconfig.toml", "calls/none", "changes?call=x", "changes?gap=0"]
+)
 def test_what_is_not_there(client: TestClient, start: str, path: str) -> None:
     page = _text(client, f"{start}/{path}", 404)
     assert "<h1>" in page or "There is no such" in page
@@ -193,7 +195,15 @@ def test_what_a_session_said_stays_text(client: TestClient) -> None:
     ]
     tabs = ["", "/numbers", *(f"/calls/{call}" for call in calls), *(f"/calls/{call}?fragment=1" for call in calls)]
     pages = [f"/sessions/{name}{tab}" for tab in tabs]
-    for path in [*pages, "/", "/tools", "/cost", "/search?q=script", f"/?q={quote(HOSTILE[:60])}", "/?project=<script>"]:
+    for path in [
+        *pages,
+        "/",
+        "/tools",
+        "/cost",
+        "/search?q=script",
+        f"/?q={quote(HOSTILE[:60])}",
+        "/?project=<script>",
+    ]:
         page = _text(client, path)
         ours = page.replace('<script type="module" src="/static/app.js"></script>', "")
         assert "<script" not in ours, path

@@ -7,6 +7,8 @@ import importlib.util
 import json
 import os
 import secrets
+import threading
+import webbrowser
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +16,7 @@ import click
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
+    from hookkit.dashboard.instance import Instance
     from hookkit.dashboard.ports import Port
 
 _EPILOG = """\b
@@ -85,43 +88,51 @@ def _check_extra() -> None:
         )
 
 
-async def _serve(only: Any, wanted: dict[str, Port], forward: str | None, *, browse: bool, as_json: bool) -> None:
-    from hookkit.dashboard import app, guard, server
-    from hookkit.dashboard.ports import place, take
+async def _serve(only: Instance, wanted: dict[str, Port], forward: str | None, *, browse: bool, as_json: bool) -> None:
+    from hookkit.dashboard import app, guard, receiving, server
+    from hookkit.dashboard.ports import take
     from hookkit.dashboard.site import open_site
 
     host = wanted["web"].host
     token = "" if guard.is_loopback(host) else secrets.token_urlsafe(24)
+    sockets = {name: take(port) for name, port in wanted.items() if name != "grpc"}
     site = open_site(guard.Rules(host, token))
-    web = take(wanted["web"])
-    address = f"http://{place(host, web.getsockname()[1])}/"
+    address = receiving.address(sockets["web"], host) + "/"
+    link = f"{address}?token={token}" if token else address
     told: dict[str, Any] = {"address": address, "pid": os.getpid(), "otlp_grpc": None, "otlp_http": None}
+    servers = [(server.server(app.create(site)), sockets["web"])]
+    receiver = None
+    if "http" in wanted:
+        receiver = receiving.receive(site.hub.wake, forward)
+        told["otlp_grpc"] = await receiver.listen(wanted["grpc"])
+        told["otlp_http"] = receiving.address(sockets["http"], host)
+        servers.append((server.server(receiver.app), sockets["http"]))
+        site.receiver = {"gRPC": told["otlp_grpc"], "HTTP": told["otlp_http"]}
 
     def started() -> None:
         only.tell(told)
-        link = f"{address}?token={token}" if token else address
         if as_json:
             click.echo(json.dumps({"status": "serving", **told, "token": token or None}))
         else:
-            _greet(site, told, link)
+            _greet(site.recorded(), told, link)
         if browse:
-            import threading
-            import webbrowser
-
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
-    await server.run([(server.server(app.create(site)), web)], started, site.hub.close)
+    try:
+        await server.run(servers, started, site.hub.close)
+    finally:
+        if receiver is not None:
+            await receiver.close()
 
 
-def _greet(site: Any, told: dict[str, Any], link: str) -> None:
+def _greet(recorded: int, told: dict[str, Any], link: str) -> None:
     """Say where everything is, and what to do next."""
     rows = [("Dashboard", link), ("OTLP/gRPC", told["otlp_grpc"]), ("OTLP/HTTP", told["otlp_http"])]
     for name, where in rows:
         if where:
             click.echo(f"{name:<10} {where}")
-    click.echo()
+    click.echo(f"\n{recorded} sessions are recorded. Ctrl-C stops the server.")
     if told["otlp_grpc"]:
         click.echo("Next: hookkit install claude-code --telemetry   has Claude Code send its telemetry here.")
-    elif not site.recorded():
+    elif not recorded:
         click.echo("Next: hookkit install claude-code   records every later session.")
-    click.echo("Ctrl-C stops it.")

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from hookkit.dashboard import changes, filters, numbers, openapi, shapes
 from hookkit.dashboard.guard import Json
+from hookkit.dashboard.live import is_wanted
 from hookkit.dashboard.site import NotFoundError, Site
 from hookkit.errors import UsageError
 from hookkit.views.patch import patch_json
@@ -122,7 +123,7 @@ def _events(site: Site, request: Request) -> Mapping[str, Any]:
     after = filters.whole("after", said, 0, _LAST)
     limit = filters.limit(request.query_params, filters.MOST)
     rows = site.hub.since(after, limit)
-    wanted = [row for row in rows if agent in ("all", row["agent"]) and session in ("", row["session_id"])]
+    wanted = [row for row in rows if is_wanted(row, agent, session)]
     return {"items": [shapes.event(row) for row in wanted], "next": str(rows[-1]["position"] if rows else after)}
 
 

@@ -51,6 +51,7 @@ class Catalogue:
         self._busy = threading.Lock()
         self._db = told.connection.cursor()
         self._db.execute(tables.TRACES)
+        told.refresh()
         self._make()
 
     def refresh(self) -> None:
@@ -107,13 +108,7 @@ class Catalogue:
 
     def ask(self, query: str, values: Sequence[Any] = ()) -> list[Session]:
         """The rows of a query, by the names of their columns."""
-        cursor: duckdb.DuckDBPyConnection = self.told.connection.cursor()
-        try:
-            cursor.execute(query, [*values])
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        finally:
-            cursor.close()
+        return self.told.ask(query, values)
 
     def _read_traces(self) -> bool:
         """Bring the table ``traces`` in step with the trace files; whether anything changed."""

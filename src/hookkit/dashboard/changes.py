@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hookkit.dashboard.catalogue import Session
-from hookkit.dashboard.opened import Entry, Opened
+from hookkit.dashboard.entries import Entry
+from hookkit.dashboard.opened import Opened
 from hookkit.errors import HookkitError
 from hookkit.git.worktree import Worktree, find
 from hookkit.store.plain import plain

@@ -79,7 +79,8 @@ class Hub:
             self._came.clear()
             found, sessions = await asyncio.to_thread(self._look)
             for row in found:
-                self._add(row["position"], row["agent"], row["session_id"], "event", shapes.event(row))
+                if row["signal"] != "metric":
+                    self._add(row["position"], row["agent"], row["session_id"], "event", shapes.event(row))
             for session in sessions:
                 self._add(0, session["agent"], session["session_id"], "session", shapes.session(session))
             if len(found) == _BATCH:
@@ -122,7 +123,7 @@ class Hub:
                     rows = await asyncio.to_thread(self.since, position, _BATCH)
                     for row in rows:
                         position = row["position"]
-                        if agent in ("all", row["agent"]) and session_id in ("", row["session_id"]):
+                        if is_wanted(row, agent, session_id):
                             yield {"event": name, "id": str(position), "data": json.dumps(shapes.event(row))}
                     behind = len(rows) == _BATCH
                 elif self._news and number < self._news[0].number - 1:
@@ -151,3 +152,8 @@ class Hub:
     def _after(self, number: int) -> list[News]:
         first = self._news[0].number
         return [self._news[at] for at in range(number + 1 - first, len(self._news))]
+
+
+def is_wanted(row: Mapping[str, Any], agent: str, session_id: str) -> bool:
+    """Whether a row is told to who asked for an agent, or ``all``, and for a session, or ""."""
+    return row["signal"] != "metric" and agent in ("all", row["agent"]) and session_id in ("", row["session_id"])

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from hookkit.dashboard.opened import Entry
+from hookkit.dashboard.entries import Entry
 from hookkit.dashboard.prices import Money
 from hookkit.dashboard.told import Event
 from hookkit.trails.timeline import micros

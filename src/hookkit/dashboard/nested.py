@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hookkit.dashboard.opened import Entry, Opened, Sums, Turn, sums
+from hookkit.dashboard.entries import Entry
+from hookkit.dashboard.opened import Opened, Sums, Turn, sums
 
 _WIDTH = 1000  # units of a bar
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from hookkit.dashboard import tables
 from hookkit.dashboard.catalogue import Catalogue, Session
+from hookkit.dashboard.entries import Entry, tokens
 from hookkit.dashboard.filters import Filter
-from hookkit.dashboard.opened import Entry, Opened, tokens
+from hookkit.dashboard.opened import Opened
 from hookkit.dashboard.prices import Money
 
 # What costs can be told apart by -> the column of tables.USAGE.

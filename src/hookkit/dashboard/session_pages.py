@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from hookkit.dashboard import api, blamed, changes, filters, nested, numbers, surviving
 from hookkit.dashboard.catalogue import Session
-from hookkit.dashboard.opened import Entry, Opened
+from hookkit.dashboard.entries import Entry
+from hookkit.dashboard.opened import Opened
 from hookkit.dashboard.site import NotFoundError, Site
 from hookkit.dashboard.templating import page
 from hookkit.errors import HookkitError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hookkit.dashboard.opened import Entry
+from hookkit.dashboard.entries import Entry
 from hookkit.dashboard.prices import Money
 
 LIVE = 120  # seconds since the last activity in which a session counts as live

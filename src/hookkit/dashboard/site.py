@@ -69,7 +69,16 @@ class Site:
 
     def open(self, session: Session) -> Opened:
         """A session with all that happened in it."""
-        return self.opened.open(self.file(session), self.events(session))
+        file = self.file(session)
+        try:
+            found = file.stat() if file else None
+        except OSError as error:
+            raise NotFoundError(
+                "UNKNOWN_SESSION", f"The trace is gone: {error.strerror}.", "Look at the list again."
+            ) from error
+        stamp = found and (found.st_mtime_ns, found.st_size)
+        version = self.catalogue.version if session["has_telemetry"] else 0
+        return self.opened.open((session["id"], stamp, version), file, lambda: self.events(session))
 
     def recorded(self) -> int:
         """How many sessions there are."""

@@ -34,7 +34,7 @@ TRACES = "".join(
 # Sessions that only telemetry tells of, and that have no id yet.
 WITHOUT_ID = """
 SELECT agent, session_id FROM session_rollup
-ANTI JOIN traces USING (agent, session_id) ANTI JOIN ids USING (agent, session_id)
+ANTI JOIN traces USING (agent, session_id) ANTI JOIN ids USING (agent, session_id) WHERE agent <> ''
 """
 
 # Numbers that both tell are taken from whoever saw more of the session, but money and tokens from the agent itself.
@@ -74,7 +74,8 @@ FROM (
         coalesce(CASE WHEN r.requests > 0 THEN r.cache_creation_tokens ELSE t.cache_write_tokens END, 0)
             AS cache_write_tokens
     FROM traces t
-    FULL OUTER JOIN session_rollup r ON r.agent = t.agent AND r.session_id = t.session_id
+    FULL OUTER JOIN (SELECT * FROM session_rollup WHERE agent <> '') r
+        ON r.agent = t.agent AND r.session_id = t.session_id
     LEFT JOIN ids ON ids.agent = r.agent AND ids.session_id = r.session_id AND t.id IS NULL
 )
 """
@@ -89,10 +90,14 @@ FROM sessions WHERE {where}
 """
 
 
-# What requests used, session by session. A trace knows the models of a session, but neither days nor subagents.
+# What requests used. A trace knows the models of a session, but neither days nor subagents.
 USAGE = """
 chosen AS (SELECT * FROM sessions WHERE {where}),
 usage AS (
+    SELECT s.id, s.agent, s.project, u.model, u.agent_name, u.day, u.requests, u.cost_micros, false AS estimate,
+        u.input_tokens, u.output_tokens, u.cache_read_tokens, u.cache_write_tokens
+    FROM chosen s JOIN used u USING (agent, session_id) WHERE s.requests > 0
+    UNION ALL
     SELECT s.id, s.agent, s.project, u.model, 'not known' AS agent_name,
         strftime(make_timestamp(s.started_us), '%Y-%m-%d') AS day,
         0 AS requests, u.cost_micros, coalesce(s.cost_source, '') <> 'agent' AS estimate,
@@ -115,11 +120,26 @@ FROM usage GROUP BY 1 ORDER BY {order} LIMIT ?
 )
 
 TOOLS = """
-WITH chosen AS (SELECT * FROM sessions WHERE {where})
-SELECT tool AS tool_name, sum(trace_tools.calls)::BIGINT AS call_count, count(DISTINCT id) AS sessions,
-    NULL AS success_count, NULL AS failure_count, NULL AS accept_count, NULL AS reject_count, NULL AS avg_duration_ms,
-    NULL AS p50_duration_ms, NULL AS p95_duration_ms, NULL AS total_duration_ms
-FROM chosen JOIN trace_tools USING (id) GROUP BY 1 ORDER BY call_count DESC, tool LIMIT ?
+WITH chosen AS (SELECT id, agent, session_id FROM sessions WHERE {where}),
+told AS (
+    SELECT id, tool, sum(calls) AS calls, sum(failed) AS failed, sum(accepted) AS accepted, sum(rejected) AS rejected,
+        flatten(list(durations)) AS durations
+    FROM chosen JOIN called USING (agent, session_id) GROUP BY id, tool
+),
+traced AS (SELECT id, tool, calls FROM chosen JOIN trace_tools USING (id)),
+joined AS (
+    SELECT id, tool, greatest(traced.calls, told.calls) AS calls, told.calls AS told, failed, accepted, rejected,
+        durations
+    FROM traced FULL JOIN told USING (id, tool)
+)
+SELECT tool AS tool_name, sum(calls)::BIGINT AS call_count, count(DISTINCT id) AS sessions,
+    (sum(told) - sum(failed))::BIGINT AS success_count, sum(failed)::BIGINT AS failure_count,
+    sum(accepted)::BIGINT AS accept_count, sum(rejected)::BIGINT AS reject_count,
+    list_avg(flatten(list(durations))) AS avg_duration_ms,
+    list_aggregate(flatten(list(durations)), 'quantile_cont', 0.5) AS p50_duration_ms,
+    list_aggregate(flatten(list(durations)), 'quantile_cont', 0.95) AS p95_duration_ms,
+    list_sum(flatten(list(durations))) AS total_duration_ms
+FROM joined GROUP BY tool ORDER BY call_count DESC, tool LIMIT ?
 """
 
 
