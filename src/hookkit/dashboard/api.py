@@ -50,7 +50,6 @@ def routes(site: Site) -> list[Route]:
 
 
 def _sessions(site: Site, request: Request) -> Mapping[str, Any]:
-    site.catalogue.refresh()
     page = site.catalogue.page(filters.listing(request.query_params, site.agent(request)))
     return {"items": [shapes.session(row) for row in page.sessions], "next": page.next or None}
 
@@ -81,14 +80,12 @@ def _session_cost(site: Site, request: Request) -> Mapping[str, Any]:
 def _cost(site: Site, request: Request) -> Mapping[str, Any]:
     wanted = filters.read(request.query_params, site.agent(request))
     by = _choice(request, "by", (*numbers.COST_BY,))
-    site.catalogue.refresh()
     rows = numbers.costs(site.catalogue, wanted, by, filters.limit(request.query_params, filters.MOST))
     return {"by": by, "items": [shapes.camel(row) for row in rows]}
 
 
 def _tools(site: Site, request: Request) -> Mapping[str, Any]:
     wanted = filters.read(request.query_params, site.agent(request))
-    site.catalogue.refresh()
     rows = numbers.tools(site.catalogue, wanted, filters.limit(request.query_params, filters.MOST))
     return {"items": [shapes.camel(row) for row in rows]}
 

@@ -26,6 +26,7 @@ _KINDS: Mapping[str, str] = {
     "decision": "decision",
     "compaction": "compaction",
 }
+_COMPACTED = ("pre_tokens", "post_tokens")
 _SLACK = 5_000_000  # microseconds by which the clocks of transcript and telemetry may differ at a prompt
 
 
@@ -33,12 +34,12 @@ def merged(entries: list[Entry], events: Sequence[Event], metadata: Mapping[str,
     """One row of entries, in turns. entries: of the trace, in order. events: logs and spans, in order."""
     entries = _with_compactions(entries, metadata)
     events = [event for event in events if event.get("signal") != "metric"]
-    if events and entries:
-        entries = _joined(entries, events)
-    elif events:
+    if not entries:
         entries = list(_alone(events))
+        _mark_parallel(entries)
+        return entries
     _mark_parallel(entries)
-    return entries
+    return _joined(entries, events) if events else entries
 
 
 def _with_compactions(entries: list[Entry], metadata: Mapping[str, Any]) -> list[Entry]:
@@ -154,6 +155,8 @@ def _put(entries: list[Entry], more: Sequence[Entry]) -> None:
             at = max(at, first + 1)  # not before its own prompt
         else:
             entry.turn = entries[at - 1].turn if at else 0
+        while 0 < at < len(entries) and 0 < entries[at].parallel == entries[at - 1].parallel:
+            at += 1  # calls that ran side by side stay together
         chosen.setdefault(at, []).append(entry)
     made: list[Entry] = []
     for at in range(len(entries) + 1):
@@ -168,18 +171,24 @@ def _entry(event: Event, turn: int) -> Entry:
     if kind == "request" and event.get("cost_micros") is not None:
         entry.money = Money(int(event["cost_micros"]))
     if kind == "turn":
-        entry.text = str(prompt_text(event) or "")
+        said = _attributes(event).get("prompt")
+        entry.text = said if isinstance(said, str) and said != "<REDACTED>" else ""
+    elif kind == "compaction":
+        entry.event = {**{name: _number(_attributes(event).get(name)) for name in _COMPACTED}, **event}
     return entry
 
 
-def prompt_text(event: Event) -> str | None:
-    """The words of a prompt, where the program was told to send them."""
+def _attributes(event: Event) -> Mapping[str, Any]:
+    """All that a row says, by the names of its program; a prompt only where the program was told to send it."""
     try:
-        attributes = json.loads(event.get("attributes") or "{}")
+        found = json.loads(event.get("attributes") or "{}")
     except ValueError:
-        return None
-    said = attributes.get("prompt") if isinstance(attributes, dict) else None
-    return said if isinstance(said, str) and said != "<REDACTED>" else None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()) else 0
 
 
 def _mark_parallel(entries: Sequence[Entry]) -> None:

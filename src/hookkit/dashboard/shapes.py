@@ -96,11 +96,16 @@ def session(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def event_name(row: Mapping[str, Any]) -> str:
+    """What an event is called, without the name of its program."""
+    name = str(row.get("name") or "")
+    return name.rpartition(".")[2] if row.get("signal") == "log" else name
+
+
 def event(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of telemetry."""
-    name = str(row.get("name") or "")
     found = {
-        "eventName": name.rpartition(".")[2] if row.get("signal") == "log" else name,
+        "eventName": event_name(row),
         "kind": row.get("kind"),
         "signal": row.get("signal"),
         "agent": row.get("agent"),

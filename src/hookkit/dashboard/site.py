@@ -41,6 +41,7 @@ class Site:
 
     def agent(self, request: Request) -> str:
         """The agent that a path names, or ``all``; NotFoundError for one that nobody knows."""
+        self.catalogue.refresh()
         name = str(request.path_params["agent"])
         if name != "all" and name not in agents.SOURCES and name not in self.catalogue.names("agent"):
             raise NotFoundError("UNKNOWN_AGENT", f"There is no agent {name[:80]!r}.", "`all` means every agent.")

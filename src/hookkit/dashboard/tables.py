@@ -55,7 +55,7 @@ FROM (
         r.agent IS NOT NULL AS has_telemetry,
         coalesce(t.version, r.service_version) AS version,
         r.terminal AS terminal,
-        t.project, t.branch, t.title, t.complete,
+        t.project, t.branch, coalesce(t.title, p.title) AS title, t.complete,
         coalesce(least(t.started_us, r.started_us), 0) AS started_us,
         coalesce(greatest(t.last_us, r.last_us), 0) AS last_us,
         greatest(t.turns, r.prompts, 0) AS turns,
@@ -77,6 +77,8 @@ FROM (
     FULL OUTER JOIN (SELECT * FROM session_rollup WHERE agent <> '') r
         ON r.agent = t.agent AND r.session_id = t.session_id
     LEFT JOIN ids ON ids.agent = r.agent AND ids.session_id = r.session_id AND t.id IS NULL
+    LEFT JOIN (SELECT agent, session_id, arg_min(title, us) AS title FROM prompted GROUP BY ALL) p
+        ON p.agent = r.agent AND p.session_id = r.session_id
 )
 """
 

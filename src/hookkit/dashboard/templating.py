@@ -36,6 +36,7 @@ def environment() -> Environment:
         "attributes": attributes,
         "clock": lambda us: text.local(shapes.stamp(us), "%H:%M:%S"),
         "duration": text.duration,
+        "event_name": lambda event: plain(shapes.event_name(event)),
         "iso": lambda us: shapes.stamp(us) or "",
         "line": lambda said, width=160: text.one_line(str(said or ""), width),
         "local": lambda us: text.local(shapes.stamp(us), "%Y-%m-%d %H:%M:%S"),

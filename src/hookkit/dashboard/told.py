@@ -16,6 +16,7 @@ CREATE TABLE used (segment BIGINT, agent VARCHAR, session_id VARCHAR, day VARCHA
     cache_write_tokens BIGINT);
 CREATE TABLE called (segment BIGINT, agent VARCHAR, session_id VARCHAR, tool VARCHAR, calls BIGINT, failed BIGINT,
     accepted BIGINT, rejected BIGINT, durations DOUBLE[]);
+CREATE TABLE prompted (segment BIGINT, agent VARCHAR, session_id VARCHAR, us BIGINT, title VARCHAR);
 """
 # What came in since the last look, summed up: a page must not go through a million rows.
 _REQUESTS = """
@@ -41,6 +42,15 @@ SELECT segment, agent, session_id, tool, count(*) FILTER (WHERE kind = 'tool'),
     coalesce(list(duration) FILTER (WHERE kind = 'tool' AND duration IS NOT NULL), [])
 FROM calls GROUP BY ALL
 """
+# The first line of a prompt, where the program was told to send it.
+_PROMPTS = """
+INSERT INTO prompted
+SELECT segment, agent, session_id, min(us), arg_min(title, us) FROM (
+    SELECT position >> 32 AS segment, agent, session_id, time_us AS us,
+        left(trim(split_part(trim(json_extract_string(attributes, '$.prompt')), chr(10), 1)), 80) AS title
+    FROM events WHERE position > ? AND position <= ? AND kind = 'prompt'
+) WHERE title NOT IN ('', '<REDACTED>') GROUP BY ALL
+"""
 _GONE = "DELETE FROM {table} WHERE segment < (SELECT coalesce(min(position), 0) >> 32 FROM events)"
 
 
@@ -48,7 +58,7 @@ class Told:
     """Telemetry, in tables of DuckDB's in memory. For any thread.
 
     Beside the relations of ``Reader`` there are ``used`` (requests by session, day, model and subagent) and ``called``
-    (calls by session and tool; accepted, rejected: by decisions).
+    (calls by session and tool; accepted, rejected: by decisions) and ``prompted`` (the first line of the first prompt).
     """
 
     def __init__(self, reader: Reader | None = None) -> None:
@@ -63,10 +73,10 @@ class Told:
             return False
         last = self.position()
         if last > self._summed:
-            for statement in (_REQUESTS, _CALLS):
+            for statement in (_REQUESTS, _CALLS, _PROMPTS):
                 self.ask(statement, [self._summed, last])
             self._summed = last
-        for table in ("used", "called"):
+        for table in ("used", "called", "prompted"):
             self.ask(_GONE.format(table=table))
         return True
 
