@@ -18,7 +18,7 @@ ROOMS = {
     "hookkit/installer": "installer",
     "hookkit/schemas": "schemas",
 }
-PACKED = {".py", ".json", ".typed", ".ts", ".js", ".md", ".css"}
+PACKED = {".py", ".json", ".typed", ".ts", ".js", ".md", ".css", ".html", ".svg"}
 
 
 def test_every_package_is_listed_in_pyproject() -> None:

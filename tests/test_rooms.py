@@ -13,6 +13,7 @@ ROOMS = {"hookkit": ROOT / "src" / "hookkit", "hookkit.installer": ROOT / "insta
 LEVELS = (
     {"hookkit.__main__"},
     {"hookkit.cli", "hookkit.adk"},
+    {"hookkit.dashboard"},
     {"hookkit.exporters"},
     {"hookkit.views", "hookkit.installer"},
     {"hookkit.capture"},

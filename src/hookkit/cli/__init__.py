@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "config": ("config", "command"),
     "completion": ("completion", "command"),
     "watch": ("watch", "command"),
+    "serve": ("serve", "command"),
     "_ingest-session": ("ingest_session", "command"),
     "_commit": ("commit", "command"),
 }

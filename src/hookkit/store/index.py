@@ -17,7 +17,7 @@ from hookkit.errors import HookkitError
 from hookkit.store.files import trace_path
 from hookkit.store.summary import summarise
 
-_VERSION = 2
+_VERSION = 3
 _TABLE = """
 CREATE TABLE traces (
     trace_id TEXT PRIMARY KEY, session_id TEXT, agent TEXT, project TEXT, activity INTEGER,

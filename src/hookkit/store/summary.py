@@ -49,6 +49,7 @@ def summarise(record: Mapping[str, Any], tools: Mapping[str, int] | None = None)
         "cost_usd": metrics.get("estimated_cost_usd"),
         "cost_source": cost.get("source"),
         "unpriced_models": cost.get("unpriced", []),
+        "cost_by_model": dict(_mapping(cost.get("models"))),
         "models": capture.get("models", []),
         "complete": capture.get("complete", True),
         "blocked": capture.get("blocked", []),

@@ -1,0 +1,159 @@
+"""What happens, told to everybody who listens, as server-sent events.
+
+One pump asks the store for what is new; listeners share what it found. Nobody has a queue of their own: whoever is slow
+reads on from the store, at the place where it was, so a listener costs the same however slow it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hookkit.dashboard import shapes
+from hookkit.dashboard.catalogue import Catalogue, Session
+from hookkit.errors import HookkitError
+
+MOST = 1000  # listeners
+_SHARED = 4096  # of what happened last, kept for everybody
+_BATCH = 500  # rows that are asked for at a time
+_PAUSE = 0.25  # seconds in which what arrives is gathered
+_LOOK = 1.0  # seconds after which the files are looked at, whether anybody said that something came or not
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to tell. number: counts all of them. position: of a row of telemetry; 0 for anything else."""
+
+    number: int
+    position: int
+    agent: str
+    session_id: str
+    name: str
+    data: str
+
+
+class TooManyError(HookkitError):
+    """No more listeners: an answer with status 503."""
+
+
+class Hub:
+    """The one place where news come in. Made and used in the server's event loop, but for ``wake``."""
+
+    def __init__(self, catalogue: Catalogue, most: int = MOST) -> None:
+        """What is there already is no news. most: listeners at a time."""
+        self.catalogue, self.most = catalogue, most
+        self.since, self.position = catalogue.told.since, catalogue.told.position()
+        self.listeners = 0
+        self._news: deque[News] = deque(maxlen=_SHARED)
+        self._number = 0
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._came, self._told = asyncio.Event(), asyncio.Event()
+        self._version = -1
+
+    def wake(self) -> None:
+        """Say that something was written. From any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
+                self._loop.call_soon_threadsafe(self._came.set)
+
+    def close(self) -> None:
+        """End all streams, so that the server can stop."""
+        self._closed = True
+        self._came.set()
+        self._told.set()
+
+    async def pump(self) -> None:
+        """Look for news until the hub is closed."""
+        self._loop = asyncio.get_running_loop()
+        while not self._closed:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), _LOOK)
+                await asyncio.sleep(_PAUSE)
+            self._came.clear()
+            found, sessions = await asyncio.to_thread(self._look)
+            for row in found:
+                if row["signal"] != "metric":
+                    self._add(row["position"], row["agent"], row["session_id"], "event", shapes.event(row))
+            for session in sessions:
+                self._add(0, session["agent"], session["session_id"], "session", shapes.session(session))
+            if len(found) == _BATCH:
+                self._came.set()
+            if found or sessions:
+                self.position = max([self.position, *(row["position"] for row in found)])
+                self._told.set()
+                self._told = asyncio.Event()
+
+    def _look(self) -> tuple[Sequence[Mapping[str, Any]], list[Session]]:
+        self.catalogue.refresh()
+        sessions: list[Session] = []
+        if self.catalogue.version != self._version:
+            changed = self.catalogue.changed if self._version >= 0 else ()
+            self._version = self.catalogue.version
+            sessions = [found for name in [*changed][:_BATCH] if (found := self.catalogue.one(name))]
+        return self.since(self.position, _BATCH), sessions
+
+    def _add(self, position: int, agent: str, session_id: str, name: str, body: Mapping[str, Any]) -> None:
+        self._number += 1
+        self._news.append(News(self._number, position, agent, session_id, name, json.dumps(body)))
+
+    async def listen(
+        self, after: int | None, agent: str = "all", session_id: str = ""
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Events as sse-starlette takes them. after: the position up to which the listener knows all; None: now.
+
+        session_id: of one session only. TooManyError, before the first event, if there are enough listeners.
+        """
+        self.check()
+        self.listeners += 1
+        try:
+            number, position = self._number, self.position if after is None else after
+            yield {"event": "connected", "data": json.dumps({"connectionId": str(uuid.uuid4()), "position": position})}
+            name = "event" if agent == "all" else f"{agent}-event"
+            behind = position < self.position
+            while not self._closed:
+                told = self._told
+                if behind:
+                    rows = await asyncio.to_thread(self.since, position, _BATCH)
+                    for row in rows:
+                        position = row["position"]
+                        if is_wanted(row, agent, session_id):
+                            yield {"event": name, "id": str(position), "data": json.dumps(shapes.event(row))}
+                    behind = len(rows) == _BATCH
+                elif self._news and number < self._news[0].number - 1:
+                    number, behind = self._number, True  # some are gone from what is shared
+                elif number < self._number:
+                    for news in self._after(number):
+                        number = news.number
+                        if news.position and news.position <= position:
+                            continue
+                        position = max(position, news.position)
+                        if agent in ("all", news.agent) and session_id in ("", news.session_id):
+                            ident = {"id": str(news.position)} if news.position else {}
+                            yield {"event": name if ident else news.name, "data": news.data, **ident}
+                elif told is self._told:
+                    await told.wait()
+        finally:
+            self.listeners -= 1
+
+    def check(self) -> None:
+        """TooManyError if nobody else may listen."""
+        if self.listeners >= self.most:
+            raise TooManyError(
+                "TOO_MANY_LISTENERS", f"{self.most} listen already.", "Close some pages; ask for events."
+            )
+
+    def _after(self, number: int) -> list[News]:
+        first = self._news[0].number
+        return [self._news[at] for at in range(number + 1 - first, len(self._news))]
+
+
+def is_wanted(row: Mapping[str, Any], agent: str, session_id: str) -> bool:
+    """Whether a row is told to who asked for an agent, or ``all``, and for a session, or ""."""
+    return row["signal"] != "metric" and agent in ("all", row["agent"]) and session_id in ("", row["session_id"])
