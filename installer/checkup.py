@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from hookkit.errors import HookInstallError
-from hookkit.installer import doctor, git_files, git_script
+from hookkit.installer import doctor, git_files, git_script, telemetry_checks
 from hookkit.installer.extension_installer import ExtensionInstaller
 from hookkit.installer.git_files import HOOKS
 from hookkit.installer.git_hooks import GitHookInstaller
@@ -19,6 +19,7 @@ from hookkit.installer.protocol import Check, Installer
 from hookkit.installer.rehearsal import scratch_folder
 from hookkit.installer.settings_installer import SettingsHookInstaller
 from hookkit.installer.skill import SkillInstaller
+from hookkit.installer.telemetry import TelemetryInstaller
 from hookkit.installer.watcher import WatcherInstaller
 
 _START_WAIT = 30.0  # seconds until the background run of a hook has begun its work
@@ -32,6 +33,9 @@ def examine(installer: Installer, folder: Path) -> Iterator[Check]:
         yield doctor.git_check()
         yield from _standing(installer)
         yield from _commits(installer)
+    elif isinstance(installer, TelemetryInstaller):
+        yield from _standing(installer)
+        yield from telemetry_checks.examine(installer, folder)
     elif isinstance(installer, WatcherInstaller | SkillInstaller):
         yield from _standing(installer)
 

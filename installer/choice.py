@@ -16,6 +16,7 @@ from hookkit.installer.agent_installer import AgentInstaller
 from hookkit.installer.git_hooks import GitHookInstaller
 from hookkit.installer.protocol import Installer
 from hookkit.installer.skill import SkillInstaller
+from hookkit.installer.telemetry import TelemetryInstaller
 from hookkit.installer.watcher import WatcherInstaller
 
 _GIT = GitHookInstaller.installer_name
@@ -68,6 +69,10 @@ def _agent(
     settings_file: Path | None,
     hooks_dir: Path | None,
 ) -> Iterator[Installer]:
+    if scope in (None, "user") and settings_file is None and contract.telemetry and contract.telemetry.file:
+        telemetry = TelemetryInstaller(contract)  # first: hooks were put in before it, and are taken out after it
+        if telemetry.is_present():
+            yield telemetry
     make = agent_installer(contract)
     own = make(scope=scope or "user", project=project, settings_file=settings_file, hooks_dir=hooks_dir)
     yield own

@@ -197,7 +197,7 @@ def managed_refusal(contract: AgentContract) -> Warn | None:
     wiring = contract.wiring
     if not isinstance(wiring, SettingsWiring):
         return None
-    for path in _policy_files(wiring.managed):
+    for path in policy_files(wiring.managed):
         try:
             policy = parse(path.read_bytes().decode("utf-8", "replace")).root
         except (OSError, JsonTextError):
@@ -224,7 +224,8 @@ def managed_refusal(contract: AgentContract) -> Warn | None:
     return None
 
 
-def _policy_files(managed: tuple[Path, ...]) -> Iterable[Path]:
+def policy_files(managed: tuple[Path, ...]) -> Iterable[Path]:
+    """The files of a policy that are there, in their order."""
     for path in managed:
         if os.path.isdir(path):
             yield from sorted(path.glob("*.json"))

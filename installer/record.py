@@ -32,6 +32,8 @@ class InstallRecord:
     agent: the name of the installer. Where it owns whole files instead of entries in one, settings is their folder.
     scripts: file name -> the hashes of all contents that we have written under that name.
     kept: file name -> what the file of another that was there is called now. project: the repository it is about.
+    values: what stands in the settings by us besides hooks, keys joined by a dot -> JSON text; ``kept`` then says what
+    else is to be known of them.
     """
 
     agent: str
@@ -44,6 +46,7 @@ class InstallRecord:
     scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     kept: Mapping[str, str] = field(default_factory=dict)
     project: Path | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def result_for(self, text: str) -> Result | None:
         """What we know of exactly this text."""
@@ -111,6 +114,8 @@ def save(record: InstallRecord) -> None:
     }
     if record.kept or record.project:
         data |= {"kept": dict(record.kept), "project": str(record.project) if record.project else None}
+    if record.values:
+        data["values"] = dict(record.values)
     try:
         paths.private_dir(path.parent)
     except OSError as error:
@@ -161,6 +166,7 @@ def _load(path: Path) -> InstallRecord | None:
             scripts={str(name): tuple(str(h) for h in hashes) for name, hashes in data["scripts"].items()},
             kept={str(name): str(kept) for name, kept in data.get("kept", {}).items()},
             project=Path(data["project"]) if data.get("project") else None,
+            values={str(keys): str(value) for keys, value in data.get("values", {}).items()},
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hookkit.agents.contract import AgentContract, Evidence, HookEvent, Resuming, SettingsWiring, Switch, home_of
+from hookkit.agents.contract import (
+    AgentContract,
+    Destination,
+    Evidence,
+    HookEvent,
+    Resuming,
+    SettingsWiring,
+    Switch,
+    TelemetryWiring,
+    home_of,
+)
 from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back
 
 _MANAGED = Path("/Library/Application Support/ClaudeCode" if sys.platform == "darwin" else "/etc/claude-code")
@@ -58,6 +68,23 @@ def _background(tool: str, given: Mapping[str, Any]) -> bool:
     return tool == "Monitor" or (tool == "Bash" and given.get("run_in_background") is True)
 
 
+def _telemetry(to: Destination) -> dict[tuple[str, str], str]:
+    """All signals, and often enough for a page that is looked at; the traces are behind a switch of their own."""
+    variables = {
+        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": to.protocol,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": to.endpoint,
+        "OTEL_METRIC_EXPORT_INTERVAL": "10000",
+        "OTEL_LOGS_EXPORT_INTERVAL": "2000",
+        "OTEL_TRACES_EXPORT_INTERVAL": "2000",
+    }
+    return {("env", name): value for name, value in variables.items()}
+
+
 CONTRACT = AgentContract(
     name="claude-code",
     title="Claude Code",
@@ -98,5 +125,11 @@ CONTRACT = AgentContract(
     parser="hookkit.capture.claude_code.parser:ClaudeCodeParser",
     resuming=Resuming(lambda session: ["--resume", session], at_step="hookkit.capture.claude_code.cut:cut"),
     skills=lambda env: config_home(env) / "skills",
+    telemetry=TelemetryWiring(
+        file=lambda env: config_home(env) / "settings.json",
+        values=_telemetry,
+        overriding=("OTEL_", "CLAUDE_CODE_ENABLE_TELEMETRY"),
+        ignored=lambda project: (_project({}, project), _local({}, project)),
+    ),
     evidence=Evidence("run", "2.1.197", "2026-11-22"),
 )

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hookkit.agents.contract import AgentContract, Evidence, HookEvent, Resuming, SettingsWiring, home_of
+from hookkit.agents.contract import (
+    AgentContract,
+    Destination,
+    Evidence,
+    HookEvent,
+    Resuming,
+    SettingsWiring,
+    TelemetryWiring,
+    home_of,
+)
 from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back, starts_background
 
 # The hooks' names of tools, and those of the rollout.
@@ -59,6 +68,18 @@ def _background(tool: str, given: Mapping[str, Any]) -> bool:
     return tool in _SHELLS and starts_background(_command(given))
 
 
+def _telemetry(to: Destination) -> dict[tuple[str, str], object]:
+    """Logs and metrics. Not its traces: a thousand spans a turn, of how Codex works and not of what it does."""
+
+    def exporter(signal: str) -> dict[str, object]:
+        if to.protocol == "grpc":
+            return {"otlp-grpc": {"endpoint": to.endpoint}}
+        form = "json" if to.protocol == "http/json" else "binary"
+        return {"otlp-http": {"endpoint": f"{to.endpoint}/v1/{signal}", "protocol": form}}
+
+    return {("otel", "exporter"): exporter("logs"), ("otel", "metrics_exporter"): exporter("metrics")}
+
+
 CONTRACT = AgentContract(
     name="codex-cli",
     title="Codex CLI",
@@ -100,5 +121,11 @@ CONTRACT = AgentContract(
     parser="hookkit.capture.codex_cli.parser:CodexCliParser",
     resuming=Resuming(lambda session: ["resume", session], same_folder=False),
     skills=lambda env: config_home(env) / "skills",
+    telemetry=TelemetryWiring(
+        file=lambda env: config_home(env) / "config.toml",
+        values=_telemetry,
+        protocols=("http/protobuf", "http/json", "grpc"),
+        syntax="toml",
+    ),
     evidence=Evidence("run", "0.171.0", "2026-11-28"),
 )

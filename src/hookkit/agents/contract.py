@@ -100,6 +100,33 @@ class ExtensionWiring:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """Where telemetry is sent. protocol: grpc, http/protobuf or http/json. endpoint: a URL without a path."""
+
+    protocol: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryWiring:
+    """How an agent is told to send its telemetry by OTLP.
+
+    file: function of the environment giving the user's settings file; None: by environment variables alone.
+    values: function of a destination giving what belongs in that file, path of two keys -> value; where there is no
+    file, variable -> value, under a key of its own. protocols: those that the agent speaks, the preferred first.
+    overriding: environment variables that win over the file, by how they begin.
+    ignored: function of the project's folder giving files in which the agent ignores such values.
+    """
+
+    file: Callable[[Mapping[str, str]], Path] | None
+    values: Callable[[Destination], Mapping[tuple[str, str], object]]
+    protocols: tuple[str, ...] = ("grpc", "http/protobuf", "http/json")
+    syntax: Literal["json", "toml"] = "json"
+    overriding: tuple[str, ...] = ()
+    ignored: Callable[[Path], Sequence[Path]] = lambda _project: ()
+
+
+@dataclass(frozen=True, slots=True)
 class Resuming:
     """How an agent takes a session up again.
 
@@ -148,6 +175,7 @@ class AgentContract(SessionSource):
     background: whether a call goes on after its window was closed.
     brings_back: whether a call may bring back content that git keeps, such as ``git stash pop`` in a shell.
     resuming: how a session is taken up again; None: the agent cannot. skills: the user's folder of agent skills.
+    telemetry: how it is told to send its telemetry; None: it has none that hookkit knows.
     """
 
     program: str
@@ -168,6 +196,7 @@ class AgentContract(SessionSource):
     brings_back: Callable[[str, Mapping[str, Any]], bool]
     resuming: Resuming | None = None
     skills: Callable[[Mapping[str, str]], Path] | None = None
+    telemetry: TelemetryWiring | None = None
     evidence: Evidence
     hooks_package: str = "hookkit.hooks"
 

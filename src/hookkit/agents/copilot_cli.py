@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hookkit.agents.contract import AgentContract, Evidence, HookEvent, Resuming, SettingsWiring, Switch, home_of
+from hookkit.agents.contract import (
+    AgentContract,
+    Destination,
+    Evidence,
+    HookEvent,
+    Resuming,
+    SettingsWiring,
+    Switch,
+    TelemetryWiring,
+    home_of,
+)
 from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back, starts_background
 
 # A tool's name in the session's events -> in the hooks, whose names are Claude Code's. All others have one name.
@@ -58,6 +68,10 @@ def _handler(command: str, event: HookEvent) -> dict[str, object]:
     return {"type": "command", "bash": command, "timeoutSec": event.timeout}
 
 
+def _telemetry(to: Destination) -> dict[tuple[str, str], object]:
+    return {("env", "COPILOT_OTEL_ENABLED"): "true", ("env", "OTEL_EXPORTER_OTLP_ENDPOINT"): to.endpoint}
+
+
 CONTRACT = AgentContract(
     name="copilot-cli",
     title="GitHub Copilot CLI",
@@ -103,5 +117,6 @@ CONTRACT = AgentContract(
     parser="hookkit.capture.copilot_cli.parser:CopilotCliParser",
     resuming=Resuming(lambda session: [f"--resume={session}"], same_folder=False),
     skills=lambda env: config_home(env) / "skills",
+    telemetry=TelemetryWiring(file=None, values=_telemetry, protocols=("http/json",)),
     evidence=Evidence("run", "1.0.102", "2026-11-28"),
 )

@@ -9,11 +9,13 @@ from typing import Any
 
 from hookkit.agents.contract import (
     AgentContract,
+    Destination,
     Evidence,
     HookEvent,
     Resuming,
     SettingsWiring,
     Switch,
+    TelemetryWiring,
     home_of,
 )
 from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back, starts_background
@@ -51,6 +53,12 @@ def _background(tool: str, given: Mapping[str, Any]) -> bool:
 
 def _handler(command: str, event: HookEvent) -> dict[str, object]:
     return {"name": _NAME, "type": "command", "command": command, "timeout": event.timeout}
+
+
+def _telemetry(to: Destination) -> dict[tuple[str, str], object]:
+    protocol = "grpc" if to.protocol == "grpc" else "http"
+    values = {"enabled": True, "target": "local", "otlpEndpoint": to.endpoint, "otlpProtocol": protocol}
+    return {("telemetry", key): value for key, value in values.items()}
 
 
 CONTRACT = AgentContract(
@@ -93,5 +101,11 @@ CONTRACT = AgentContract(
     parser="hookkit.capture.gemini_cli.parser:GeminiCliParser",
     resuming=Resuming(lambda session: ["--resume", session]),
     skills=lambda env: config_home(env) / "skills",
+    telemetry=TelemetryWiring(
+        file=lambda env: config_home(env) / "settings.json",
+        values=_telemetry,
+        protocols=("grpc", "http/json"),
+        overriding=("GEMINI_TELEMETRY_",),
+    ),
     evidence=Evidence("run", "0.61.0", "2026-11-28"),
 )

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hookkit.agents.contract import AgentContract, Evidence, HookEvent, Resuming, SettingsWiring, Switch, home_of
+from hookkit.agents.contract import (
+    AgentContract,
+    Destination,
+    Evidence,
+    HookEvent,
+    Resuming,
+    SettingsWiring,
+    Switch,
+    TelemetryWiring,
+    home_of,
+)
 from hookkit.agents.shell import SHARED_HOOK_FILES, brings_back, starts_background
 
 _MANAGED = Path("/Library/Application Support/QwenCode" if sys.platform == "darwin" else "/etc/qwen-code")
@@ -63,6 +73,12 @@ def _background(tool: str, given: Mapping[str, Any]) -> bool:
     )
 
 
+def _telemetry(to: Destination) -> dict[tuple[str, str], object]:
+    protocol = "grpc" if to.protocol == "grpc" else "http"
+    values = {"enabled": True, "target": "local", "otlpEndpoint": to.endpoint, "otlpProtocol": protocol}
+    return {("telemetry", key): value for key, value in values.items()}
+
+
 CONTRACT = AgentContract(
     name="qwen-code",
     title="Qwen Code",
@@ -109,5 +125,11 @@ CONTRACT = AgentContract(
     parser="hookkit.capture.qwen_code.parser:QwenCodeParser",
     resuming=Resuming(lambda session: ["--resume", session]),
     skills=lambda env: config_home(env) / "skills",
+    telemetry=TelemetryWiring(
+        file=lambda env: config_home(env) / "settings.json",
+        values=_telemetry,
+        protocols=("grpc", "http/json"),
+        overriding=("QWEN_TELEMETRY_", "OTEL_"),
+    ),
     evidence=Evidence("run", "0.24.4", "2026-11-28"),
 )

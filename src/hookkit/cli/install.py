@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ Examples:
   hookkit install claude-code                    in ~/.claude/settings.json, for every project
   hookkit install claude-code --scope project    in .claude/settings.json of this project
   hookkit install claude-code --dry-run          show the diff, change nothing
+  hookkit install claude-code --telemetry        it also sends what it does and costs to hookkit serve
   hookkit install git                            in this repository: each commit is anchored at once
   hookkit install watcher                        read what no hook reported, every few minutes
   hookkit install skill                          teach the agents found here to ask hookkit
@@ -42,6 +43,9 @@ Examples:
 @click.option("--hooks-dir", type=click.Path(path_type=Path), help="Put the hook scripts into this folder.")
 @click.option("--trust", is_flag=True, help="Also tell the agent to trust the hooks, where it asks for that.")
 @harness("link it for")
+@click.option("--telemetry", is_flag=True, help="Also have the agent send its telemetry to `hookkit serve`.")
+@click.option("--telemetry-protocol", type=click.Choice(["grpc", "http/protobuf", "http/json"]), help="Not its own.")
+@click.option("--telemetry-endpoint", metavar="URL", help="Another receiver than that of `hookkit serve` here.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and every action; change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -53,6 +57,9 @@ def command(
     hooks_dir: Path | None,
     trust: bool,
     harnesses: tuple[str, ...],
+    telemetry: bool,
+    telemetry_protocol: str | None,
+    telemetry_endpoint: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -76,11 +83,21 @@ def command(
         )
     more = {"harnesses": harnesses} if harnesses else {}
     factories = [get_hook_installer(name) for name in chosen]
-    installers = [
+    installers: list[Installer] = [
         make(scope=scope, project=project, settings_file=settings_file, hooks_dir=hooks_dir, **more)
         for make in factories
     ]
     trusting = _trusting(installers, everything) if trust else ()
+    if telemetry:
+        if scope != "user" or settings_file:
+            raise UsageError(
+                "TELEMETRY_IS_THE_USERS",
+                "--telemetry belongs into the user's own settings; agents ignore it in those of a project.",
+                "Leave out --scope and --settings-file.",
+            )
+        installers += _telemetry(installers, telemetry_protocol, telemetry_endpoint, everything)
+    elif telemetry_protocol or telemetry_endpoint:
+        raise UsageError("NO_TELEMETRY_ASKED", "That says how telemetry is sent, but not that it is.", "--telemetry")
     # All previews come first: where one refuses, nothing is changed.
     previews = [(installer, installer.preview_install()) for installer in installers]
     if dry_run:
@@ -99,6 +116,18 @@ def command(
     for installer, result in zip(installers, results, strict=True):
         report.show_install(installer, result)
     return int(refused)
+
+
+def _telemetry(
+    installers: Sequence[Installer], protocol: str | None, endpoint: str | None, everything: bool
+) -> Iterator[Installer]:
+    """Of the agents among these; where they were named, all must be able to."""
+    from hookkit.installer.agent_installer import AgentInstaller
+    from hookkit.installer.telemetry import TelemetryInstaller
+
+    for contract in (i.target.contract for i in installers if isinstance(i, AgentInstaller)):
+        if not everything or (contract.telemetry and contract.telemetry.file):
+            yield TelemetryInstaller(contract, protocol=protocol, endpoint=endpoint)
 
 
 def _trusting(installers: Sequence[Installer], everything: bool) -> Sequence[Installer]:

@@ -22,7 +22,8 @@ class Program:
     agent: hookkit's name of it; "": the name of the service. kinds: name of an event or a span -> what it is.
     columns: column -> attributes that hold it, the first that is there. inclusive: whether its count of input tokens
     includes those that were read from the cache. spans_count: whether its requests and calls are told by spans; else
-    by events, and spans only say how long they took.
+    by events, and spans only say how long they took. thoughts: the attribute with tokens of thoughts, where they are
+    counted beside the output and not within.
     """
 
     agent: str = ""
@@ -30,6 +31,7 @@ class Program:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inclusive: bool = False
     spans_count: bool = False
+    thoughts: str = ""
 
 
 # The semantic conventions of OpenTelemetry for generative AI, and what is common besides.
@@ -101,6 +103,7 @@ _GEMINI = Program(
     },
     _COMMON,
     inclusive=True,
+    thoughts="thoughts_token_count",
 )
 _QWEN = Program(
     "qwen-code",

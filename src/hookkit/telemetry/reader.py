@@ -45,7 +45,8 @@ _ROLLUP = """
 CREATE OR REPLACE TABLE session_rollup AS
 SELECT agent, session_id, min(started_us) AS started_us, max(last_us) AS last_us,
     sum(prompts)::BIGINT AS prompts, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
-    sum(tools)::BIGINT AS tools, round(sum(cost_micros))::BIGINT AS cost_micros, sum(input_tokens)::BIGINT AS input_tokens,
+    sum(tools)::BIGINT AS tools, round(sum(cost_micros))::BIGINT AS cost_micros,
+    sum(input_tokens)::BIGINT AS input_tokens,
     sum(output_tokens)::BIGINT AS output_tokens, sum(cache_read_tokens)::BIGINT AS cache_read_tokens,
     sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens,
     list_sort(list_distinct(flatten(list(models)))) AS models,

@@ -153,6 +153,8 @@ def _fill(row: Row, about: Program, attributes: Mapping[str, Any], resource: Map
     dollars = _number(attributes.get("cost_usd"), float)  # the whole of it: fractions of many requests add up
     micros = _number(attributes.get("cost_usd_micros"), float) if dollars is None else dollars * 1e6
     _put(row, "cost_micros", micros)
+    if about.thoughts and "output_tokens" in row:
+        row["output_tokens"] += _number(attributes.get(about.thoughts), int) or 0
     if about.inclusive and row.get("cache_read_tokens") and "input_tokens" in row:
         row["input_tokens"] = max(0, row["input_tokens"] - row["cache_read_tokens"])
 
