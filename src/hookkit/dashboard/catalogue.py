@@ -54,12 +54,15 @@ class Catalogue:
         told.refresh()
         self._make()
 
-    def refresh(self) -> None:
-        """Look at the files, unless that was done a moment ago. Who comes while another looks gets what is there."""
-        if self._is_fresh() or not self._busy.acquire(blocking=self._looked < 0):
+    def refresh(self, *, now: bool = False) -> None:
+        """Look at the files, unless that was done a moment ago. Who comes while another looks gets what is there.
+
+        now: something was written, so look in any case.
+        """
+        if (self._is_fresh() and not now) or not self._busy.acquire(blocking=self._looked < 0):
             return
         try:
-            if self._is_fresh():
+            if self._is_fresh() and not now:
                 return
             came = self.told.refresh()
             if self._read_traces() or came:

@@ -73,11 +73,12 @@ class Hub:
         """Look for news until the hub is closed."""
         self._loop = asyncio.get_running_loop()
         while not self._closed:
+            came = False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), _LOOK)
+                came = await asyncio.wait_for(self._came.wait(), _LOOK)
                 await asyncio.sleep(_PAUSE)
             self._came.clear()
-            found, sessions = await asyncio.to_thread(self._look)
+            found, sessions = await asyncio.to_thread(self._look, came)
             for row in found:
                 if row["signal"] != "metric":
                     self._add(row["position"], row["agent"], row["session_id"], "event", shapes.event(row))
@@ -90,8 +91,8 @@ class Hub:
                 self._told.set()
                 self._told = asyncio.Event()
 
-    def _look(self) -> tuple[Sequence[Mapping[str, Any]], list[Session]]:
-        self.catalogue.refresh()
+    def _look(self, came: bool) -> tuple[Sequence[Mapping[str, Any]], list[Session]]:
+        self.catalogue.refresh(now=came)
         sessions: list[Session] = []
         if self.catalogue.version != self._version:
             changed = self.catalogue.changed if self._version >= 0 else ()
