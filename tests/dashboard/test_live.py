@@ -113,8 +113,6 @@ def test_a_trace_that_was_written_is_told() -> None:
 
     async def what(hub: Hub) -> None:
         stream = await _listening(hub)
-        while hub._version < 0:  # until it has looked once: what is there is no news
-            await asyncio.sleep(0.01)
         await asyncio.to_thread(put, record(1, title="Just now"))
         (found,) = await _next(stream, 1)
         assert found["event"] == "session"

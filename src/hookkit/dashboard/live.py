@@ -49,13 +49,13 @@ class Hub:
         """What is there already is no news. most: listeners at a time."""
         self.catalogue, self.most = catalogue, most
         self.since, self.position = catalogue.told.since, catalogue.told.position()
+        catalogue.changed.clear()
         self.listeners = 0
         self._news: deque[News] = deque(maxlen=_SHARED)
         self._number = 0
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._came, self._told = asyncio.Event(), asyncio.Event()
-        self._version = -1
 
     def wake(self) -> None:
         """Say that something was written. From any thread."""
@@ -93,11 +93,8 @@ class Hub:
 
     def _look(self, came: bool) -> tuple[Sequence[Mapping[str, Any]], list[Session]]:
         self.catalogue.refresh(now=came)
-        sessions: list[Session] = []
-        if self.catalogue.version != self._version:
-            changed = self.catalogue.changed if self._version >= 0 else ()
-            self._version = self.catalogue.version
-            sessions = [found for name in [*changed][:_BATCH] if (found := self.catalogue.one(name))]
+        changed = dict.fromkeys(self.catalogue.changed.popleft() for _ in range(len(self.catalogue.changed)))
+        sessions = [found for name in changed if (found := self.catalogue.one(name))]
         return self.since(self.position, _BATCH), sessions
 
     def _add(self, position: int, agent: str, session_id: str, name: str, body: Mapping[str, Any]) -> None:
@@ -115,7 +112,7 @@ class Hub:
         self.listeners += 1
         try:
             number, position = self._number, self.position if after is None else after
-            yield {"event": "connected", "data": json.dumps({"connectionId": str(uuid.uuid4()), "position": position})}
+            yield {"event": "connected", "data": json.dumps({"connectionId": str(uuid.uuid4()), "position": str(position)})}
             name = "event" if agent == "all" else f"{agent}-event"
             behind = position < self.position
             while not self._closed:
