@@ -1,7 +1,7 @@
 """The pages in a real browser: Chromium, driven by playwright-core through node.
 
-HOOKKIT_BROWSER names the browser, else it is /usr/bin/chromium. playwright-core is installed once, from npm, into
-a folder of its own.
+HOOKKIT_BROWSER names the browser, else it is /usr/bin/chromium; HOOKKIT_PICTURES a folder for pictures of the pages.
+playwright-core is installed once, from npm, into a folder of its own.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from .process import serving
 
 pytestmark = pytest.mark.browser
 
+# Read before fixtures take what is hookkit's out of the environment.
+_NAMED, _PICTURES = os.environ.get("HOOKKIT_BROWSER"), os.environ.get("HOOKKIT_PICTURES", "")
 _CHROMIUM = Path("/usr/bin/chromium")
 _VERSION = "1.65.1"
 
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    named = os.environ.get("HOOKKIT_BROWSER")
-    if named is None and not _CHROMIUM.exists():
+    if _NAMED is None and not _CHROMIUM.exists():
         pytest.skip("There is no Chromium, and HOOKKIT_BROWSER names no browser.")
-    return named or str(_CHROMIUM)
+    return _NAMED or str(_CHROMIUM)
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +66,10 @@ def seen(there: Session, browser: str, modules: Path, tmp_path: Path) -> dict[st
         sent(event(1, "tool_result", tool_name="<img src=x onerror=alert(1)>", session="b-1")).decode(),
         sent(request(2, session="b-2")).decode(),
     ]
-    pictures = os.environ.get("HOOKKIT_PICTURES", "")
     with serving() as served:
         asked = {
             "address": served.address, "receiver": served.told["otlp_http"], "paths": paths, "browser": browser,
-            "modules": str(modules), "events": events, "pictures": pictures,
+            "modules": str(modules), "events": events, "pictures": _PICTURES,
         }  # fmt: skip
         script = Path(__file__).with_name("browser.mjs")
         done = subprocess.run(
