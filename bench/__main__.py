@@ -234,6 +234,13 @@ def adk(bench: Bench) -> Iterator[Row]:
     yield from measure(bench.scratch, bench.runs)
 
 
+def telemetry(bench: Bench) -> Iterator[Row]:
+    """The receiver, and the dashboard over a million events of five thousand sessions."""
+    from bench.telemetry import measure
+
+    yield from measure(bench.scratch / "telemetry", bench.env, bench.runs)
+
+
 MEASUREMENTS = {
     "hook": hook,
     "peer": hook_against_peer,
@@ -246,6 +253,7 @@ MEASUREMENTS = {
     "adk": adk,
     "startup": startup,
     "tail": tailing,
+    "telemetry": telemetry,
     "views": views,
     "trails": trail,
     "trails-peer": trail_against_peer,

@@ -14,6 +14,7 @@ from hookkit.store.files import replace_file
 from hookkit.telemetry.columns import Row
 
 _EVERY = 1.0  # seconds between two writes
+_MOST = 100  # programs: whoever can send, can call itself anything
 # agent -> signal -> {"last_us": microseconds since 1970, "count": rows since the file began}
 Found = Mapping[str, Mapping[str, Mapping[str, int]]]
 
@@ -52,6 +53,8 @@ class Arrivals:
 
     def add(self, rows: Iterable[Row]) -> None:
         for row in rows:
+            if row["agent"] not in self._found and len(self._found) >= _MOST:
+                continue
             said: dict[str, Any] = self._found.setdefault(row["agent"], {}).setdefault(
                 row["signal"], {"last_us": 0, "count": 0}
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -39,17 +40,28 @@ def keeper(policy: Policy) -> Filter:
     secret = _secret() if policy == "hash" else b""
 
     def kept(name: str, value: object) -> object:
-        if _MAIL.search(name):
+        about = _about(name)
+        if about == "nobody":
+            return value
+        if about == "mail":
             return None
-        if _IDENTITY.search(name):
+        if about == "identity":
             return (
                 f"hashed:{hmac.new(secret, str(value).encode(), hashlib.sha256).hexdigest()[:16]}" if secret else None
             )
-        if name.startswith(("user", "account", "organi", "enduser")) and _ADDRESS.search(str(value)):
-            return None
-        return value
+        return None if _ADDRESS.search(str(value)) else value
 
     return kept
+
+
+@functools.lru_cache(maxsize=4096)
+def _about(name: str) -> Literal["nobody", "mail", "identity", "person"]:
+    """What an attribute of that name tells of; "person": it may be an address."""
+    if _MAIL.search(name):
+        return "mail"
+    if _IDENTITY.search(name):
+        return "identity"
+    return "person" if name.startswith(("user", "account", "organi", "enduser")) else "nobody"
 
 
 def _hashed(secret: bytes, value: str) -> str:

@@ -26,31 +26,31 @@ def timeline(
 ) -> Rows:
     """The rows of a session in its order, ``after`` of them left out. metrics: those of metrics too."""
     rows = reader.query(
-        f"SELECT * FROM events WHERE session_id = ? AND agent = ? {'' if metrics else _NO_METRICS} "
-        "ORDER BY time_us, position",
+        f"SELECT * FROM events WHERE session_id = ? AND agent = ? {'' if metrics else _NO_METRICS}",
         [session_id, agent],
     )
     return in_order(rows)[after : after + limit]
 
 
 def in_order(rows: Rows) -> Rows:
-    """Rows, by time, put into the order that their program numbered them in.
+    """Rows of a session in the order in which their program numbered them.
 
-    Numbers start again when a session is resumed, and rows of other signals have none: so a row without a number, or
-    with a smaller one than an earlier process gave, keeps its place by time; the others are sorted among themselves.
+    Whoever resumes a session numbers from one again: a number that was there already begins another run, in order of
+    receipt. Within a run the numbers count, whatever the clock said; a row without a number has its place by time.
     """
-    runs: list[list[int]] = []
-    for at, row in enumerate(rows):
-        if row["sequence"] is None:
-            continue
-        if not runs or row["sequence"] <= 1 < len(runs[-1]):
-            runs.append([])
-        runs[-1].append(at)
-    ordered = list(rows)
-    for places in runs:
-        for at, source in zip(places, sorted(places, key=lambda place: rows[place]["sequence"]), strict=True):
-            ordered[at] = rows[source]
-    return ordered
+    runs: list[dict[int, dict[str, Any]]] = []
+    for row in sorted(rows, key=lambda row: row["position"]):
+        if row["sequence"] is not None:
+            if not runs or row["sequence"] in runs[-1]:
+                runs.append({})
+            runs[-1][row["sequence"]] = row
+    times = {row["position"]: row["time_us"] for row in rows}
+    for run in runs:
+        in_time = sorted(row["time_us"] for row in run.values())
+        numbered = (row for _, row in sorted(run.items()))
+        times |= {row["position"]: time_us for row, time_us in zip(numbered, in_time, strict=True)}
+    number = {row["position"]: row["sequence"] or 0 for row in rows}
+    return sorted(rows, key=lambda row: (times[row["position"]], number[row["position"]], row["position"]))
 
 
 def tools(reader: Reader, agent: str | None = None, session_id: str | None = None, since_us: int = 0) -> Rows:
@@ -61,13 +61,13 @@ def tools(reader: Reader, agent: str | None = None, session_id: str | None = Non
         f"""
         WITH chosen AS (SELECT * FROM events WHERE {where} AND kind IN ('tool', 'decision') AND tool_name IS NOT NULL),
         calls AS (
-            SELECT tool_name, coalesce(tool_use_id, position::VARCHAR) AS call, bool_and(coalesce(success, true)) AS ok,
+            SELECT any_value(tool_name) AS tool_name, bool_and(coalesce(success, true)) AS ok,
                 max(duration_ms) AS duration_ms
-            FROM chosen WHERE kind = 'tool' GROUP BY agent, session_id, tool_name, call
+            FROM chosen WHERE kind = 'tool' GROUP BY session_id, coalesce(tool_use_id, position::VARCHAR)
         ),
         decided AS (
-            SELECT tool_name, coalesce(tool_use_id, position::VARCHAR) AS call, max(decision) AS decision
-            FROM chosen WHERE decision IS NOT NULL GROUP BY agent, session_id, tool_name, call
+            SELECT any_value(tool_name) AS tool_name, max(decision) AS decision
+            FROM chosen WHERE decision IS NOT NULL GROUP BY session_id, coalesce(tool_use_id, position::VARCHAR)
         ),
         counted AS (
             SELECT tool_name, count(*) AS call_count, count(*) FILTER (WHERE ok) AS success_count,

@@ -14,6 +14,7 @@ from hookkit.telemetry.programs import OPERATIONS, Program, program
 
 MOST_ATTRIBUTES = 128
 LONGEST_TEXT = 64 << 10  # characters of an attribute; what is longer is cut, and says so
+_LONGEST_NAME = 200
 _DEEPEST = 16
 _ALL = 1 << 63
 _dumps = functools.partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
@@ -38,7 +39,7 @@ def of_logs(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
             for record in scope.log_records:
                 attributes = _attributes(record.attributes, keep)
                 body = _value(record.body)
-                name = _event_name(record, attributes, body)
+                name = _event_name(record, attributes, body)[:_LONGEST_NAME]
                 row = head.row("log", scope.scope.name, name)
                 _times(row, record.time_unix_nano or record.observed_time_unix_nano)
                 _ids(row, record.trace_id, record.span_id)
@@ -57,7 +58,7 @@ def of_spans(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
         for scope in group.scope_spans:
             for span in scope.spans:
                 attributes = _attributes(span.attributes, keep)
-                row = head.row("span", scope.scope.name, span.name)
+                row = head.row("span", scope.scope.name, span.name[:_LONGEST_NAME])
                 _times(row, span.end_time_unix_nano or span.start_time_unix_nano)
                 row["start_us"] = _us(span.start_time_unix_nano)
                 _ids(row, span.trace_id, span.span_id, span.parent_span_id)
@@ -89,7 +90,7 @@ def of_metrics(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
             for metric in scope.metrics:
                 for point, value, temporality, more in _points(metric):
                     attributes = _attributes(point.attributes, keep)
-                    row = head.row("metric", scope.scope.name, metric.name)
+                    row = head.row("metric", scope.scope.name, metric.name[:_LONGEST_NAME])
                     _times(row, point.time_unix_nano)
                     row["start_us"] = _us(point.start_time_unix_nano)
                     row["kind"] = "metric"
@@ -114,7 +115,7 @@ class _Head:
     def __init__(self, resource: Any, keep: Filter, received_us: int) -> None:
         self.attributes = _attributes(resource.attributes, keep)
         self.text = _dumps(self.attributes)
-        self.service = str(self.attributes.get("service.name") or "unknown")
+        self.service = str(self.attributes.get("service.name") or "unknown")[:_LONGEST_NAME]
         self._programs: dict[str, Program] = {}
         self._row: Row = {"received_us": received_us, "service": self.service}
         version = self.attributes.get("service.version")
