@@ -112,7 +112,8 @@ class Hub:
         self.listeners += 1
         try:
             number, position = self._number, self.position if after is None else after
-            yield {"event": "connected", "data": json.dumps({"connectionId": str(uuid.uuid4()), "position": str(position)})}
+            hello = {"connectionId": str(uuid.uuid4()), "position": str(position)}
+            yield {"event": "connected", "data": json.dumps(hello)}
             name = "event" if agent == "all" else f"{agent}-event"
             behind = position < self.position
             while not self._closed:
