@@ -24,7 +24,7 @@ from .events import event, request, sent
 from .made import put
 from .process import serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 # Read before fixtures take what is hookkit's out of the environment.
 _NAMED, _PICTURES = os.environ.get("HOOKKIT_BROWSER"), os.environ.get("HOOKKIT_PICTURES", "")

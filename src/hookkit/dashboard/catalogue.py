@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hookkit.dashboard.told import Told
 
-_EVERY = 1.0  # seconds between two looks at the files
+_EVERY = 3.0  # seconds between two looks at the files, if nobody else looks
 _CHANGED = 500  # traces that are remembered as changed
 _SETTLED = 0.1  # seconds: what was written since then may share its time with what was read
 
