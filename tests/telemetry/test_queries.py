@@ -87,7 +87,7 @@ def test_costs_and_tokens_are_those_of_requests_alone(reader: Reader) -> None:
     rows = read(
         "logs",
         logs(
-            request(1, 1, cost_usd="0.25", cost_usd_micros=250_001, query_source="main"),
+            request(1, 1, cost_usd="0.2500006", cost_usd_micros=250_001, query_source="main"),
             request(2, 2, cost_usd=0.5, query_source="subagent"),
             log("tool_result", 3, tool_use_id="t1", tool_name="Task", model="m1", cost_usd=99.0),
             log("api_error", 4, model="m1", error="overloaded", status_code="529"),

@@ -25,7 +25,7 @@ COLUMNS: Mapping[str, str] = {
     "tool_name": "VARCHAR",
     "model": "VARCHAR",
     "agent_name": "VARCHAR",            # the subagent, or what the request was for
-    "cost_micros": "BIGINT",            # millionths of a US dollar
+    "cost_micros": "DOUBLE",            # millionths of a US dollar, with what is left of them
     "duration_ms": "DOUBLE",
     "input_tokens": "BIGINT",           # the four never overlap
     "output_tokens": "BIGINT",

@@ -81,7 +81,7 @@ _CODEX = Program(
     "codex-cli",
     {
         "codex.user_prompt": "prompt",
-        "codex.sse_event": "request",  # only the one that ends a response: see ``rows``
+        "codex.sse_event": "request",  # only the one that says what was used: see ``rows``
         "codex.api_request": "other",  # tells of the connection; what was used comes with the response
         "codex.tool_result": "tool",
         "codex.tool_decision": "decision",

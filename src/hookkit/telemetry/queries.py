@@ -99,7 +99,7 @@ def cost(
     return reader.query(
         f"""
         SELECT {_BY[by]} AS name, count(*) AS api_calls, count(DISTINCT (agent, session_id)) AS sessions,
-            sum(cost_micros)::BIGINT AS cost_micros,
+            round(sum(cost_micros))::BIGINT AS cost_micros,
             coalesce(sum(input_tokens), 0)::BIGINT AS input_tokens,
             coalesce(sum(output_tokens), 0)::BIGINT AS output_tokens,
             coalesce(sum(cache_read_tokens), 0)::BIGINT AS cache_read_tokens,

@@ -37,7 +37,7 @@ FROM {rows} WHERE session_id IS NOT NULL GROUP BY agent, session_id
 """
 _PARTS = """
 CREATE TABLE parts (segment BIGINT, agent VARCHAR, session_id VARCHAR, started_us BIGINT, last_us BIGINT,
-    prompts BIGINT, requests BIGINT, errors BIGINT, tools BIGINT, cost_micros BIGINT, input_tokens BIGINT,
+    prompts BIGINT, requests BIGINT, errors BIGINT, tools BIGINT, cost_micros DOUBLE, input_tokens BIGINT,
     output_tokens BIGINT, cache_read_tokens BIGINT, cache_creation_tokens BIGINT, models VARCHAR[],
     service_version VARCHAR, terminal VARCHAR)
 """
@@ -45,7 +45,7 @@ _ROLLUP = """
 CREATE OR REPLACE TABLE session_rollup AS
 SELECT agent, session_id, min(started_us) AS started_us, max(last_us) AS last_us,
     sum(prompts)::BIGINT AS prompts, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
-    sum(tools)::BIGINT AS tools, sum(cost_micros)::BIGINT AS cost_micros, sum(input_tokens)::BIGINT AS input_tokens,
+    sum(tools)::BIGINT AS tools, round(sum(cost_micros))::BIGINT AS cost_micros, sum(input_tokens)::BIGINT AS input_tokens,
     sum(output_tokens)::BIGINT AS output_tokens, sum(cache_read_tokens)::BIGINT AS cache_read_tokens,
     sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens,
     list_sort(list_distinct(flatten(list(models)))) AS models,

@@ -26,8 +26,6 @@ _TEXTS = (
 _COUNTS = (
     "sequence", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens", "prompt_length",
 )  # fmt: skip
-# codex.sse_event tells of every piece of a stream; this one ends it, and says what was used.
-_STREAM_END = "response.completed"
 _TEMPORALITIES = {1: "delta", 2: "cumulative"}
 
 
@@ -152,18 +150,16 @@ def _fill(row: Row, about: Program, attributes: Mapping[str, Any], resource: Map
             _put(row, column, _truth(value))
         else:
             _put(row, column, _number(value, float))
-    micros = _number(attributes.get("cost_usd_micros"), int)
-    if micros is None:
-        dollars = _number(attributes.get("cost_usd"), float)
-        micros = None if dollars is None else round(dollars * 1e6)
+    dollars = _number(attributes.get("cost_usd"), float)  # the whole of it: fractions of many requests add up
+    micros = _number(attributes.get("cost_usd_micros"), float) if dollars is None else dollars * 1e6
     _put(row, "cost_micros", micros)
     if about.inclusive and row.get("cache_read_tokens") and "input_tokens" in row:
         row["input_tokens"] = max(0, row["input_tokens"] - row["cache_read_tokens"])
 
 
 def _kind_of_event(about: Program, name: str, attributes: Mapping[str, Any]) -> str:
-    if name == "codex.sse_event" and attributes.get("event.kind") != _STREAM_END:
-        return "other"
+    if name == "codex.sse_event" and "input_token_count" not in attributes:
+        return "other"  # it tells of every piece of a stream; only one says what was used
     if not about.kinds and "gen_ai.operation.name" in attributes and not about.spans_count:
         return OPERATIONS.get(str(attributes["gen_ai.operation.name"]), "other")
     return about.kinds.get(name, "other")
@@ -171,7 +167,7 @@ def _kind_of_event(about: Program, name: str, attributes: Mapping[str, Any]) -> 
 
 def _event_name(record: Any, attributes: Mapping[str, Any], body: object) -> str:
     """What the event is called: Claude Code's bodies are the whole names of what ``event.name`` says in short."""
-    short = record.event_name or str(attributes.get("event.name") or "")
+    short = str(attributes.get("event.name") or record.event_name or "")
     if isinstance(body, str) and (body.endswith(f".{short}") if short else len(body) <= 200 and "\n" not in body):
         return body
     return short
