@@ -51,6 +51,8 @@ def _hookkit_commands() -> list[str]:
 
 # What goes on until it is interrupted.
 ENDLESS = frozenset({"hookkit tail"})
+# What serves until it is stopped, and then has done well; on ports that are free, and without a browser.
+SERVING = ("hookkit serve", " --port 0 --otlp-grpc 0 --otlp-http 0")
 
 
 def test_every_hookkit_command_in_the_documents_runs(
@@ -82,9 +84,13 @@ def test_every_hookkit_command_in_the_documents_runs(
     commands = ["hookkit install claude-code", "hookkit ingest --all", *_hookkit_commands()]
     assert len(commands) > 12
     for command in commands:
+        serves = command.startswith(SERVING[0])
+        if serves:
+            command = command.replace(" --open", "") + SERVING[1]
+        endless = serves or command in ENDLESS
         done = subprocess.run(
-            ["timeout", "--signal=INT", "3", *shlex.split(command)]
-            if command in ENDLESS
+            ["timeout", "--signal=INT", "--preserve-status" if serves else "--verbose", "3", *shlex.split(command)]
+            if endless
             else ["/bin/sh", "-c", command],
             cwd=tmp_path / "repository",
             env=env,
@@ -92,7 +98,8 @@ def test_every_hookkit_command_in_the_documents_runs(
             text=True,
             check=False,
         )
-        assert done.returncode == (124 if command in ENDLESS else 0), f"{command}\n{done.stdout}{done.stderr}"
+        expected = 124 if command in ENDLESS else 0
+        assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def test_the_test_command_of_the_readme_is_what_ci_runs() -> None:

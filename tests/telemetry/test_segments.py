@@ -111,7 +111,45 @@ def test_rows_of_a_write_that_failed_are_not_there(place: Store, monkeypatch: py
     journal.append(rows(3))
     found = stored(place)
     assert [row["name"] for row in found] == ["event 1", "event 3"]
-    assert found[1]["position"] == found[0]["position"] + 1
+    assert found[1]["position"] >> 32 == (found[0]["position"] >> 32) + 1  # who saw event 2 does not take 3 for it
+
+
+def test_a_disk_that_stays_full_gathers_no_files(place: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(place)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        for _ in range(5):
+            with pytest.raises(OSError, match="No space"):
+                journal.append(rows(1))
+    assert not place.open_segments()
+    journal.append(rows(2))
+    assert [row["name"] for row in stored(place)] == ["event 2"]
+
+
+def test_a_segment_that_is_just_begun_is_not_taken_for_a_finished_one(
+    place: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(place)
+    asked: list[threading.Thread] = []
+    finished: list[int] = []
+    inner = os.open
+
+    def asking(path: Any, *given: Any, **named: Any) -> int:
+        descriptor = inner(path, *given, **named)
+        if str(path).endswith(".jsonl"):  # the file is there, and the journal does not have it yet
+            asked.append(threading.Thread(target=lambda: finished.extend(journal.finished())))
+            asked[0].start()
+            asked[0].join(0.2)
+        return descriptor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", asking)
+        journal.append(rows(1))
+    asked[0].join()
+    assert finished == []
 
 
 _KILLED = """

@@ -57,6 +57,7 @@ Examples:
   hookkit show last              the newest one: turns, calls, gaps
   hookkit search TODO            where prompts, answers, calls and results say so
   hookkit blame src/app.py       which call wrote which line
+  hookkit serve --open           sessions, changes and costs in the browser, live
   hookkit demo                   see it all at once, without an agent
   hookkit remove claude-code     put the settings back byte for byte
 """

@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from hookkit.dashboard.told import Told
 
-_EVERY = 1.0  # seconds between two looks at the files
+_EVERY = 3.0  # seconds between two looks at the files, if nobody else looks
+_CHANGED = 500  # traces that are remembered as changed
 _SETTLED = 0.1  # seconds: what was written since then may share its time with what was read
 
 Session = dict[str, Any]  # a row of ``sessions``, by the names of tables.SESSIONS
@@ -44,7 +46,7 @@ class Catalogue:
     def __init__(self, told: Told, every: float = _EVERY) -> None:
         self.told = told
         self.version = 0  # grows whenever the table is made anew
-        self.changed: list[str] = []  # traces that came or changed, when the files were last looked at
+        self.changed: deque[str] = deque(maxlen=_CHANGED)  # traces that came or changed, for who takes them from it
         self._every, self._looked = every, -1.0
         self._stamp: int | None = None  # of the folder of the traces, when it was last read
         self._known: dict[str, int] = {}  # trace id -> time of its file
@@ -54,12 +56,15 @@ class Catalogue:
         told.refresh()
         self._make()
 
-    def refresh(self) -> None:
-        """Look at the files, unless that was done a moment ago. Who comes while another looks gets what is there."""
-        if self._is_fresh() or not self._busy.acquire(blocking=self._looked < 0):
+    def refresh(self, *, now: bool = False) -> None:
+        """Look at the files, unless that was done a moment ago. Who comes while another looks gets what is there.
+
+        now: something was written, so look in any case.
+        """
+        if (self._is_fresh() and not now) or not self._busy.acquire(blocking=self._looked < 0):
             return
         try:
-            if self._is_fresh():
+            if self._is_fresh() and not now:
                 return
             came = self.told.refresh()
             if self._read_traces() or came:
@@ -124,7 +129,7 @@ class Catalogue:
         gone = [identifier for identifier in self._known if identifier not in rows]
         self._put(changed, [row.trace_id for row in changed] + gone)
         self._known = {row.trace_id: row.mtime_ns for row in rows.values()}
-        self.changed = [row.trace_id for row in changed]
+        self.changed.extend(row.trace_id for row in changed)
         self._stamp = stamp if time.time() - stamp / 1e9 > _SETTLED else None
         return bool(changed or gone)
 

@@ -22,7 +22,7 @@ from hookkit.errors import HookkitError
 MOST = 1000  # listeners
 _SHARED = 4096  # of what happened last, kept for everybody
 _BATCH = 500  # rows that are asked for at a time
-_PAUSE = 0.25  # seconds in which what arrives is gathered
+_PAUSE = 0.5  # seconds in which what arrives is gathered
 _LOOK = 1.0  # seconds after which the files are looked at, whether anybody said that something came or not
 
 
@@ -34,8 +34,7 @@ class News:
     position: int
     agent: str
     session_id: str
-    name: str
-    data: str
+    data: bytes
 
 
 class TooManyError(HookkitError):
@@ -49,13 +48,14 @@ class Hub:
         """What is there already is no news. most: listeners at a time."""
         self.catalogue, self.most = catalogue, most
         self.since, self.position = catalogue.told.since, catalogue.told.position()
+        catalogue.changed.clear()
+        self._version = -1  # of the catalogue, when it was looked at
         self.listeners = 0
         self._news: deque[News] = deque(maxlen=_SHARED)
         self._number = 0
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._came, self._told = asyncio.Event(), asyncio.Event()
-        self._version = -1
 
     def wake(self) -> None:
         """Say that something was written. From any thread."""
@@ -73,16 +73,17 @@ class Hub:
         """Look for news until the hub is closed."""
         self._loop = asyncio.get_running_loop()
         while not self._closed:
+            came = False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), _LOOK)
+                came = await asyncio.wait_for(self._came.wait(), _LOOK)
                 await asyncio.sleep(_PAUSE)
             self._came.clear()
-            found, sessions = await asyncio.to_thread(self._look)
+            found, sessions = await asyncio.to_thread(self._look, came)
             for row in found:
                 if row["signal"] != "metric":
-                    self._add(row["position"], row["agent"], row["session_id"], "event", shapes.event(row))
+                    self._add(row["position"], row["agent"], row["session_id"], shapes.event(row))
             for session in sessions:
-                self._add(0, session["agent"], session["session_id"], "session", shapes.session(session))
+                self._add(0, session["agent"], session["session_id"], shapes.session(session))
             if len(found) == _BATCH:
                 self._came.set()
             if found or sessions:
@@ -90,23 +91,21 @@ class Hub:
                 self._told.set()
                 self._told = asyncio.Event()
 
-    def _look(self) -> tuple[Sequence[Mapping[str, Any]], list[Session]]:
-        self.catalogue.refresh()
-        sessions: list[Session] = []
-        if self.catalogue.version != self._version:
-            changed = self.catalogue.changed if self._version >= 0 else ()
-            self._version = self.catalogue.version
-            sessions = [found for name in [*changed][:_BATCH] if (found := self.catalogue.one(name))]
+    def _look(self, came: bool) -> tuple[Sequence[Mapping[str, Any]], list[Session]]:
+        self.catalogue.refresh(now=True)  # so that no page has to
+        if self.catalogue.version == self._version and not came:
+            return (), []
+        self._version = self.catalogue.version
+        changed = dict.fromkeys(self.catalogue.changed.popleft() for _ in range(len(self.catalogue.changed)))
+        sessions = [found for name in changed if (found := self.catalogue.one(name))]
         return self.since(self.position, _BATCH), sessions
 
-    def _add(self, position: int, agent: str, session_id: str, name: str, body: Mapping[str, Any]) -> None:
+    def _add(self, position: int, agent: str, session_id: str, body: Mapping[str, Any]) -> None:
         self._number += 1
-        self._news.append(News(self._number, position, agent, session_id, name, json.dumps(body)))
+        self._news.append(News(self._number, position, agent, session_id, _encoded(body)))
 
-    async def listen(
-        self, after: int | None, agent: str = "all", session_id: str = ""
-    ) -> AsyncIterator[dict[str, Any]]:
-        """Events as sse-starlette takes them. after: the position up to which the listener knows all; None: now.
+    async def listen(self, after: int | None, agent: str = "all", session_id: str = "") -> AsyncIterator[bytes]:
+        """Server-sent events, some at a time. after: the position up to which the listener knows all; None: now.
 
         session_id: of one session only. TooManyError, before the first event, if there are enough listeners.
         """
@@ -114,17 +113,18 @@ class Hub:
         self.listeners += 1
         try:
             number, position = self._number, self.position if after is None else after
-            yield {"event": "connected", "data": json.dumps({"connectionId": str(uuid.uuid4()), "position": position})}
+            hello = {"connectionId": str(uuid.uuid4()), "position": str(position)}
+            yield _event("connected", _encoded(hello))
             name = "event" if agent == "all" else f"{agent}-event"
             behind = position < self.position
             while not self._closed:
-                told = self._told
+                told, some = self._told, []
                 if behind:
                     rows = await asyncio.to_thread(self.since, position, _BATCH)
                     for row in rows:
                         position = row["position"]
                         if is_wanted(row, agent, session_id):
-                            yield {"event": name, "id": str(position), "data": json.dumps(shapes.event(row))}
+                            some.append(_event(name, _encoded(shapes.event(row)), position))
                     behind = len(rows) == _BATCH
                 elif self._news and number < self._news[0].number - 1:
                     number, behind = self._number, True  # some are gone from what is shared
@@ -135,10 +135,11 @@ class Hub:
                             continue
                         position = max(position, news.position)
                         if agent in ("all", news.agent) and session_id in ("", news.session_id):
-                            ident = {"id": str(news.position)} if news.position else {}
-                            yield {"event": name if ident else news.name, "data": news.data, **ident}
+                            some.append(_event(name if news.position else "session", news.data, news.position))
                 elif told is self._told:
                     await told.wait()
+                if some:
+                    yield b"".join(some)  # at once: with many listeners, it is the sending that takes time
         finally:
             self.listeners -= 1
 
@@ -157,3 +158,12 @@ class Hub:
 def is_wanted(row: Mapping[str, Any], agent: str, session_id: str) -> bool:
     """Whether a row is told to who asked for an agent, or ``all``, and for a session, or ""."""
     return row["signal"] != "metric" and agent in ("all", row["agent"]) and session_id in ("", row["session_id"])
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body).encode()
+
+
+def _event(name: str, data: bytes, position: int = 0) -> bytes:
+    head = f"id: {position}\nevent: {name}\ndata: " if position else f"event: {name}\ndata: "
+    return head.encode() + data + b"\n\n"

@@ -96,7 +96,7 @@ def agent_title(name: str) -> str:
     return str(found.title) if found else name
 
 
-def open_site(rules: Rules | None = None, every: float = 1.0) -> Site:
+def open_site(rules: Rules | None = None, every: float = 3.0) -> Site:
     """The site of this user's sessions. every: seconds between two looks at the files."""
     catalogue = Catalogue(Told(), every)
     catalogue.refresh()

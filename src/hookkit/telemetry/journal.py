@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,10 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Journal:
-    """Appends rows, in segments. One at a time for a folder: whoever opens it holds the lock of the server."""
+    """Appends rows, in segments. One at a time for a folder: whoever opens it holds the lock of the server.
+
+    One thread appends; any other may ask what is ``finished``.
+    """
 
     def __init__(self, place: Store, *, most_bytes: int = SEGMENT_BYTES, most_seconds: float = SEGMENT_SECONDS) -> None:
         self._place, self._most_bytes, self._most_seconds = place, most_bytes, most_seconds
@@ -27,6 +32,7 @@ class Journal:
             _mend(path)
         self._number = max([0, *place.open_segments(), *place.closed_segments()])
         self._file: int | None = None
+        self._moving = threading.Lock()  # held while one segment ends and the next begins
         self._lines = self._size = 0
         self._began = 0.0
 
@@ -41,8 +47,9 @@ class Journal:
         OSError if the disk does not take them: then none of them is there.
         """
         if self._file is None or self._size > self._most_bytes or time.monotonic() - self._began > self._most_seconds:
-            self.close()
-            self._open()
+            with self._moving:
+                self._end()
+                self._open()
         assert self._file is not None
         texts = []
         for at, row in enumerate(rows, self._lines):
@@ -53,7 +60,7 @@ class Journal:
             _write_all(self._file, content)
             os.fdatasync(self._file) if hasattr(os, "fdatasync") else os.fsync(self._file)
         except OSError:
-            os.ftruncate(self._file, self._size)
+            self._abandon()
             raise
         self._lines += len(rows)
         self._size += len(content)
@@ -61,13 +68,29 @@ class Journal:
 
     def close(self) -> None:
         """End the segment; the next row begins another one."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        with self._moving:
+            self._end()
 
     def finished(self) -> list[int]:
         """Segments that are journals still, and that nothing is appended to any more."""
-        return [number for number in self._place.open_segments() if self._file is None or number != self._number]
+        with self._moving:
+            return [number for number in self._place.open_segments() if self._file is None or number != self._number]
+
+    def _abandon(self) -> None:
+        """Take back what a failed write left. A reader may have seen it: its positions are not given to other rows."""
+        with self._moving:
+            assert self._file is not None
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            if not self._lines:  # or each try on a full disk would leave a file
+                with contextlib.suppress(OSError):
+                    self._place.journal(self._number).unlink()
+            self._end()
+
+    def _end(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _open(self) -> None:
         self._number += 1
