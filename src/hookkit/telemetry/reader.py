@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +44,8 @@ _ROLLUP = """
 CREATE OR REPLACE TABLE session_rollup AS
 SELECT agent, session_id, min(started_us) AS started_us, max(last_us) AS last_us,
     sum(prompts)::BIGINT AS prompts, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
-    sum(tools)::BIGINT AS tools, round(sum(cost_micros))::BIGINT AS cost_micros, sum(input_tokens)::BIGINT AS input_tokens,
+    sum(tools)::BIGINT AS tools, round(sum(cost_micros))::BIGINT AS cost_micros,
+    sum(input_tokens)::BIGINT AS input_tokens,
     sum(output_tokens)::BIGINT AS output_tokens, sum(cache_read_tokens)::BIGINT AS cache_read_tokens,
     sum(cache_creation_tokens)::BIGINT AS cache_creation_tokens,
     list_sort(list_distinct(flatten(list(models)))) AS models,
@@ -63,7 +63,7 @@ class Reader:
 
     def __init__(self, place: Store | None = None) -> None:
         self._place = place or segments.store()
-        self._db = duckdb.connect(config={"memory_limit": _MEMORY, "threads": os.cpu_count() or 1})
+        self._db = duckdb.connect(config=segments.settings(self._place, _MEMORY))
         self._db.execute("SET parquet_metadata_cache = true")
         self._lock = threading.Lock()
         self._closed: dict[int, Path] = {}
