@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -19,7 +19,7 @@ from hookkit.telemetry.grpc import serve_grpc
 from hookkit.telemetry.http import routes
 from hookkit.telemetry.intake import Intake
 from hookkit.telemetry.reader import Reader
-from hookkit.telemetry.segments import Store, store
+from hookkit.telemetry.segments import Store
 
 SESSION = "0e0e0e0e-0000-4000-8000-000000000001"
 
@@ -91,8 +91,21 @@ def receiving(forward: Callable[[Any, bytes], None] | None = None) -> Iterator[R
         thread.join(20)
 
 
-def journal_lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for path in store().open_segments().values() for line in path.read_text().splitlines()]
+def post(
+    receiver: Receiver, body: bytes, kind: str = "application/json", path: str = "/v1/logs", **headers: str
+) -> tuple[int, bytes]:
+    """Status and body of the answer."""
+    request = urllib.request.Request(
+        receiver.http + path,
+        body,
+        {"Content-Type": kind} | {name.replace("_", "-"): value for name, value in headers.items()},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 # Requests made by hand, as JSON
@@ -130,12 +143,3 @@ def logs(*records: dict[str, Any], service: str = "claude-code", **resource: Any
             }
         ]
     }
-
-
-def write(folder: Path, *rows: dict[str, Any]) -> None:
-    """Rows, put into segments as a server would."""
-    from hookkit.telemetry.journal import Journal
-
-    journal = Journal(Store(folder))
-    journal.append(list(rows))
-    journal.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 import time
 import urllib.request
@@ -33,6 +34,13 @@ def collector() -> Iterator[Collector]:
             if status == 200:
                 server.got.append((self.path, body))
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            server.got.append((self.path, b""))
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None: ...
@@ -74,25 +82,49 @@ def test_what_comes_as_json_goes_on_as_protobuf_with_all_that_it_said(collector:
 
 
 def test_a_collector_that_is_busy_is_asked_again_and_one_that_refuses_is_not(collector: Collector) -> None:
-    collector.answers += [503, 429, 200, 400]
+    collector.answers += [503, 429, 200, 400, 200, 302]
     forward = Forward(address(collector), pause=0.01)
     forward("logs", b"first")
     forward("traces", b"second")
     forward("metrics", b"third")
+    forward("logs", b"fourth")
     forward.close()
     assert collector.got == [("/v1/logs", b"first"), ("/v1/metrics", b"third")]
-    assert (forward.sent, forward.lost) == (2, 1)
+    assert (forward.sent, forward.lost) == (2, 2)
 
 
 def test_a_collector_that_is_away_costs_nobody_time(free_port: int) -> None:
     forward = Forward(f"http://127.0.0.1:{free_port}", pause=10)
-    for _ in range(MOST_WAITING + 50):
-        forward("logs", b"x")
-    assert forward.lost >= 48
+    for _ in range(80):
+        forward("logs", bytes(1 << 20))
+    assert forward.lost == 80 - (MOST_WAITING >> 20)
     forward.close(0.1)
 
 
-@pytest.mark.parametrize("url", ["collector:4318", "", "ftp://x", "http://"])
+def test_an_answer_that_is_no_http_ends_nothing(collector: Collector) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as odd:
+
+        def answer() -> None:
+            for _ in range(2):
+                connection, _address = odd.accept()
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(b"SSH-2.0-odd\r\n")
+            odd.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        forward = Forward(f"http://127.0.0.1:{odd.getsockname()[1]}", pause=0.01)
+        forward("logs", b"first")
+        forward("logs", b"second")
+        forward.close()
+        thread.join()
+    assert (forward.sent, forward.lost) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "url", ["collector:4318", "", "ftp://x", "http://", "http://x:port", "http://x:70000", "http://[::1"]
+)
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="no address of a collector"):
         Forward(url)

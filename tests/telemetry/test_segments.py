@@ -152,6 +152,22 @@ def test_a_segment_that_is_just_begun_is_not_taken_for_a_finished_one(
     assert finished == []
 
 
+def test_what_duckdb_has_no_memory_for_goes_beside_the_segments(
+    place: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "worktree").mkdir()
+    monkeypatch.chdir(tmp_path / "worktree")
+    Journal(place).append(rows(1))
+    with duckdb.connect(config={**segments.settings(place, "60MB"), "threads": 1}) as connection:
+        connection.execute("CREATE TABLE large AS SELECT repeat(i::VARCHAR, 20) FROM range(2000000) numbers (i)")
+        assert any((place.folder / f"spill-{os.getpid()}").iterdir())
+    assert not any(Path.cwd().iterdir())
+    left = place.folder / "spill-999999999"
+    left.mkdir()
+    segments.clean(place)
+    assert not left.exists()
+
+
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -221,12 +237,9 @@ def test_readers_never_miss_a_row_while_segments_are_closed(place: Store) -> Non
 def test_what_is_too_old_or_too_much_is_deleted_the_oldest_first(place: Store) -> None:
     journal = Journal(place, most_bytes=1)
     for number in range(4):
-        journal.append(rows(number))
+        journal.append(rows(number, received_us=(number + 1) * 86_400_000_000))
     journal.close()
-    with duckdb.connect() as connection:
-        for number, path in place.open_segments().items():
-            os.utime(path, (number * 86_400, number * 86_400))
-            close_segment(connection, place, number)
+    close_all(place)
     assert [path.parent.name for path in place.closed_segments().values()] == [
         "date=1970-01-02", "date=1970-01-03", "date=1970-01-04", "date=1970-01-05",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import os
@@ -93,36 +94,34 @@ async def _serve(only: Instance, wanted: dict[str, Port], forward: str | None, *
     from hookkit.dashboard.ports import take
     from hookkit.dashboard.site import open_site
 
+    stop = server.Stop()
     host = wanted["web"].host
     token = "" if guard.is_loopback(host) else secrets.token_urlsafe(24)
-    sockets = {name: take(port) for name, port in wanted.items() if name != "grpc"}
-    site = open_site(guard.Rules(host, token))
-    address = receiving.address(sockets["web"], host) + "/"
-    link = f"{address}?token={token}" if token else address
-    told: dict[str, Any] = {"address": address, "pid": os.getpid(), "otlp_grpc": None, "otlp_http": None}
-    servers = [(server.server(app.create(site)), sockets["web"])]
-    receiver = None
-    if "http" in wanted:
-        receiver = receiving.receive(site.hub.wake, forward)
-        told["otlp_grpc"] = await receiver.listen(wanted["grpc"])
-        told["otlp_http"] = receiving.address(sockets["http"], host)
-        servers.append((server.server(receiver.app), sockets["http"]))
-        site.receiver = {"gRPC": told["otlp_grpc"], "HTTP": told["otlp_http"]}
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = {name: stack.enter_context(take(port)) for name, port in wanted.items() if name != "grpc"}
+        site = open_site(guard.Rules(host, token))
+        address = receiving.address(sockets["web"], host) + "/"
+        link = f"{address}?token={token}" if token else address
+        told: dict[str, Any] = {"address": address, "pid": os.getpid(), "otlp_grpc": None, "otlp_http": None}
+        servers = [(server.server(app.create(site)), sockets["web"])]
+        if "http" in wanted:
+            receiver = receiving.receive(site.hub.wake, forward)
+            stack.push_async_callback(receiver.close)
+            told["otlp_grpc"] = await receiver.listen(wanted["grpc"])
+            told["otlp_http"] = receiving.address(sockets["http"], host)
+            servers.append((server.server(receiver.app), sockets["http"]))
+            site.receiver = {"gRPC": told["otlp_grpc"], "HTTP": told["otlp_http"]}
 
-    def started() -> None:
-        only.tell(told)
-        if as_json:
-            click.echo(json.dumps({"status": "serving", **told, "token": token or None}))
-        else:
-            _greet(site.recorded(), told, link)
-        if browse:
-            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+        def started() -> None:
+            only.tell(told)
+            if as_json:
+                click.echo(json.dumps({"status": "serving", **told, "token": token or None}))
+            else:
+                _greet(site.recorded(), told, link)
+            if browse:
+                threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
-    try:
-        await server.run(servers, started, site.hub.close)
-    finally:
-        if receiver is not None:
-            await receiver.close()
+        await server.run(servers, stop, started, site.hub.close)
 
 
 def _greet(recorded: int, told: dict[str, Any], link: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,6 +24,7 @@ MOST = 1000  # listeners
 _SHARED = 4096  # of what happened last, kept for everybody
 _BATCH = 500  # rows that are asked for at a time
 _PAUSE = 0.5  # seconds in which what arrives is gathered
+_log = logging.getLogger("hookkit.dashboard")
 _LOOK = 1.0  # seconds after which the files are looked at, whether anybody said that something came or not
 
 
@@ -72,19 +74,25 @@ class Hub:
     async def pump(self) -> None:
         """Look for news until the hub is closed."""
         self._loop = asyncio.get_running_loop()
+        more = False
         while not self._closed:
             came = False
             with contextlib.suppress(TimeoutError):
                 came = await asyncio.wait_for(self._came.wait(), _LOOK)
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(0 if more else _PAUSE)
             self._came.clear()
-            found, sessions = await asyncio.to_thread(self._look, came)
+            try:
+                found, sessions = await asyncio.to_thread(self._look, came)
+            except Exception:  # the next time; who listens must not be forgotten because of it
+                _log.exception("What is new could not be read")
+                continue
             for row in found:
                 if row["signal"] != "metric":
                     self._add(row["position"], row["agent"], row["session_id"], shapes.event(row))
             for session in sessions:
                 self._add(0, session["agent"], session["session_id"], shapes.session(session))
-            if len(found) == _BATCH:
+            more = len(found) == _BATCH
+            if more:
                 self._came.set()
             if found or sessions:
                 self.position = max([self.position, *(row["position"] for row in found)])

@@ -169,7 +169,7 @@ def _entry(event: Event, turn: int) -> Entry:
     kind = _KINDS.get(str(event.get("kind")), "event")
     entry = Entry(kind, turn, us=event.get("time_us"), event=event, model=str(event.get("model") or ""))
     if kind == "request" and event.get("cost_micros") is not None:
-        entry.money = Money(int(event["cost_micros"]))
+        entry.money = Money(event["cost_micros"])
     if kind == "turn":
         said = _attributes(event).get("prompt")
         entry.text = said if isinstance(said, str) and said != "<REDACTED>" else ""

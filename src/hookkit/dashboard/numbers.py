@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hookkit.dashboard import tables
-from hookkit.dashboard.catalogue import Catalogue, Session
+from hookkit.dashboard.catalogue import Catalogue
 from hookkit.dashboard.entries import Entry, tokens
 from hookkit.dashboard.filters import Filter
 from hookkit.dashboard.opened import Opened
@@ -161,8 +161,3 @@ def money_of_call(opened: Opened, entry: Entry) -> Money | None:
     if request is None or request.money is None or request.money.micros is None:
         return None
     return Money(round(request.money.micros / max(1, len(made))), request.money.estimate)
-
-
-def per_line(session: Session, lines: int) -> float | None:
-    """Microdollars for each line that is still there; None if nothing is, or the cost is not known."""
-    return session["cost_micros"] / lines if lines and session["cost_micros"] is not None else None

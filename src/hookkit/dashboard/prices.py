@@ -15,10 +15,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount. micros: microdollars; None if nothing is known. estimate: not the agent's own figure. bound: a part of
-    it is not known, so that it is more."""
+    """An amount.
 
-    micros: int | None
+    micros: microdollars, with fractions of them; None if nothing is known. estimate: not the agent's own figure.
+    bound: a part of it is not known, so that it is more.
+    """
+
+    micros: float | None
     estimate: bool = False
     bound: bool = False
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from hookkit.errors import HookkitError
+
 _GRACE = 2  # seconds for answers that are under way
 _CONNECTIONS = 4096
 _HEAD = 32 << 10  # bytes of the head of a request
@@ -41,36 +43,54 @@ def server(app: ASGIApp) -> Server:
     )
 
 
+class Stop:
+    """SIGINT and SIGTERM, from when this is made, in the event loop, on. again: there was a second one."""
+
+    def __init__(self) -> None:
+        self.asked, self.again = asyncio.Event(), asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, self._signalled)
+
+    def _signalled(self) -> None:
+        (self.again if self.asked.is_set() else self.asked).set()
+
+
 async def run(
-    servers: Sequence[tuple[Server, socket.socket]], started: Callable[[], None], stopping: Callable[[], None]
+    servers: Sequence[tuple[Server, socket.socket]],
+    stop: Stop,
+    started: Callable[[], None],
+    stopping: Callable[[], None],
 ) -> None:
-    """Run servers on sockets that are bound until SIGINT or SIGTERM; a second signal ends what still goes on.
+    """Run servers on sockets that are bound until they are to stop; a second signal ends what still goes on.
 
-    started: called once all of them answer. stopping: called before they are asked to end.
+    started: called once all of them answer. stopping: called before they are asked to end. HookkitError if one of them
+    cannot start.
     """
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-
-    def signalled() -> None:
-        for each, _ in servers:
-            each.force_exit = each.force_exit or stop.is_set()
-        stop.set()
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, signalled)
     running = [asyncio.create_task(each.serve(sockets=[place])) for each, place in servers]
+    while not all(each.started for each, _ in servers) and not any(task.done() for task in running):
+        await asyncio.sleep(0.01)
     try:
-        while not all(each.started for each, _ in servers):
-            if any(task.done() for task in running):
-                break
-            await asyncio.sleep(0.01)
-        else:
-            started()
-            ended = asyncio.create_task(stop.wait())
-            await asyncio.wait([ended, *running], return_when=asyncio.FIRST_COMPLETED)
-            ended.cancel()
+        if not all(each.started for each, _ in servers):
+            raise HookkitError(
+                "NOT_STARTED", "The server could not start.", "What it printed says why; please report it."
+            )
+        started()
+        await _first(stop.asked, running)
     finally:
         stopping()
         for each, _ in servers:
             each.should_exit = True
-        await asyncio.gather(*running)
+        ended = asyncio.gather(*running)
+        await _first(stop.again, [ended])
+        for each, _ in servers:
+            each.force_exit = True
+        await ended
+
+
+async def _first(
+    event: asyncio.Event, others: Sequence[asyncio.Future[None]] | Sequence[asyncio.Future[list[None]]]
+) -> None:
+    """Wait for an event, or until one of the others is done."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait([waiting, *others], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()

@@ -50,9 +50,9 @@ def stamp(us: int | None) -> str | None:
         return None
 
 
-def usd(micros: int | None) -> float | None:
-    """Microdollars as dollars."""
-    return None if micros is None else micros / 1e6
+def usd(micros: float | None) -> float | None:
+    """Microdollars as dollars, to a millionth."""
+    return None if micros is None else round(micros) / 1e6
 
 
 def is_live(row: Mapping[str, Any]) -> bool:

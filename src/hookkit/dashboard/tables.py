@@ -113,7 +113,7 @@ COSTS = (
     + USAGE
     + """
 SELECT {by} AS name, count(DISTINCT id) AS sessions, sum(requests)::BIGINT AS api_calls,
-    sum(cost_micros)::BIGINT AS total_cost_micros, bool_or(estimate AND cost_micros IS NOT NULL) AS estimate,
+    round(sum(cost_micros))::BIGINT AS total_cost_micros, bool_or(estimate AND cost_micros IS NOT NULL) AS estimate,
     bool_or(cost_micros IS NULL) AS bound,
     sum(input_tokens)::BIGINT AS input_tokens, sum(output_tokens)::BIGINT AS output_tokens,
     sum(cache_read_tokens)::BIGINT AS cache_read_tokens, sum(cache_write_tokens)::BIGINT AS cache_creation_tokens

@@ -13,7 +13,7 @@ Event = Mapping[str, Any]  # a row of telemetry, by the names of its columns
 
 _USED = """
 CREATE TABLE used (segment BIGINT, agent VARCHAR, session_id VARCHAR, day VARCHAR, model VARCHAR, agent_name VARCHAR,
-    requests BIGINT, cost_micros BIGINT, input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT,
+    requests BIGINT, cost_micros DOUBLE, input_tokens BIGINT, output_tokens BIGINT, cache_read_tokens BIGINT,
     cache_write_tokens BIGINT);
 CREATE TABLE called (segment BIGINT, agent VARCHAR, session_id VARCHAR, tool VARCHAR, calls BIGINT, failed BIGINT,
     accepted BIGINT, rejected BIGINT, durations DOUBLE[]);

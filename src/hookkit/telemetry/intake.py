@@ -23,10 +23,12 @@ from hookkit.telemetry.columns import Row
 from hookkit.telemetry.journal import Journal
 from hookkit.telemetry.otlp import Signal
 from hookkit.telemetry.privacy import keeper
-from hookkit.telemetry.rows import OF_SIGNAL, count_records
+from hookkit.telemetry.rows import OF_SIGNAL
 
 MOST_WAITING = 64 << 20  # bytes of requests that wait to be written
 _TOGETHER = 8 << 20  # bytes that are decoded before what they hold is written
+MOST_OF_A_RECORD = 4 << 20  # characters that are written for one; what says more is rejected
+MOST_OF_A_REQUEST = 128 << 20  # for all: each record is written with its resource, so a short request can say much
 _REMEMBERED = 4096  # requests, to know one that is sent again
 _ROLL_EVERY = 60.0  # seconds
 _log = logging.getLogger("hookkit.telemetry")
@@ -161,8 +163,8 @@ class Intake:
         if rows:
             try:
                 position = self._journal.append(rows)
-            except OSError as error:
-                _log.error("Telemetry could not be written: %s", error)
+            except Exception as error:  # whatever it is: who waits is told, and the thread goes on
+                _log.error("Telemetry could not be written: %r", error)
                 answers = [
                     (each, NotKeptError(str(error)) if isinstance(answer, Accepted) else answer)
                     for each, answer in answers
@@ -183,9 +185,15 @@ class Intake:
 
     def _decoded(self, each: _Waiting, now: int) -> tuple[list[Row], Accepted, bytes]:
         request = (otlp.from_json if each.is_json else otlp.from_protobuf)(each.signal, each.body)
-        rows = list(OF_SIGNAL[each.signal](request, self._keep, now))
-        rejected = count_records(each.signal, request) - len(rows)
-        message = f"{rejected} records could not be read." if rejected else ""
+        rows, rejected, written = [], 0, 0
+        for row in OF_SIGNAL[each.signal](request, self._keep, now):
+            size = len(row["attributes"]) + len(row["resource"])
+            if size > MOST_OF_A_RECORD or written + size > MOST_OF_A_REQUEST:
+                rejected += 1
+                continue
+            written += size
+            rows.append(row)
+        message = f"{rejected} records are too large, with their resource." if rejected else ""
         forwarded = b"" if self._forward is None else request.SerializeToString() if each.is_json else each.body
         return rows, Accepted(len(rows), rejected, message), forwarded
 
@@ -221,8 +229,10 @@ class Intake:
 
         finished = self._journal.finished()
         if finished:
-            with duckdb.connect() as connection:
-                connection.execute("SET threads = 1; SET memory_limit = '512MB'")
+            with duckdb.connect(config={**segments.settings(self._place, "512MB"), "threads": 1}) as connection:
                 for number in finished:
-                    segments.close_segment(connection, self._place, number)
+                    try:
+                        segments.close_segment(connection, self._place, number)
+                    except Exception:  # it stays as it is, is read all the same, and the others are closed
+                        _log.exception("Segment %d could not be closed", number)
         segments.retain(self._place, config.get("telemetry.days"), config.get("telemetry.bytes"))

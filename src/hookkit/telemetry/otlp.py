@@ -34,6 +34,8 @@ _REQUESTS: Mapping[Signal, type[Any]] = {
     "metrics": ExportMetricsServiceRequest,
     "traces": ExportTraceServiceRequest,
 }
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_BYTES = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _ID_KEYS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
 _DEEPEST = 64
@@ -44,17 +46,24 @@ class MalformedError(ValueError):
 
 
 def from_protobuf(signal: Signal, body: bytes) -> Any:
-    """The request in a body of ``application/x-protobuf``. MalformedError if it is none."""
+    """The request in a body of ``application/x-protobuf``. MalformedError if it is none.
+
+    Programs in JavaScript cut texts anywhere, also in the middle of a character outside of the basic plane. Half of
+    one is no UTF-8, and is read as U+FFFD, which is as long: one text must not cost all the others of a request.
+    """
     try:
         return _REQUESTS[signal].FromString(body)
     except (DecodeError, RecursionError) as error:
+        mended = _SURROGATE_BYTES.sub("\ufffd".encode(), body)
+        if mended != body:
+            return from_protobuf(signal, mended)
         raise MalformedError(f"The body is no protobuf message of {signal}: {error}") from None
 
 
 def from_json(signal: Signal, body: bytes) -> Any:
     """The request in a body of ``application/json``. MalformedError if it is none; unknown fields are left out.
 
-    OTLP writes ids in hexadecimal, where protobuf's own JSON has base64.
+    OTLP writes ids in hexadecimal, where protobuf's own JSON has base64. Halves of characters are read as above.
     """
     try:
         found = json.loads(body)
@@ -94,6 +103,8 @@ def to_json(message: Message) -> bytes:
 def _with_base64(value: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         raise MalformedError("The body is nested too deeply.")
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
         return [_with_base64(each, depth + 1) for each in value]
     if not isinstance(value, dict):

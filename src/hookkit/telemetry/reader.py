@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,7 +63,7 @@ class Reader:
 
     def __init__(self, place: Store | None = None) -> None:
         self._place = place or segments.store()
-        self._db = duckdb.connect(config={"memory_limit": _MEMORY, "threads": os.cpu_count() or 1})
+        self._db = duckdb.connect(config=segments.settings(self._place, _MEMORY))
         self._db.execute("SET parquet_metadata_cache = true")
         self._lock = threading.Lock()
         self._closed: dict[int, Path] = {}

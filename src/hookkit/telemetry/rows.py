@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +17,7 @@ LONGEST_TEXT = 64 << 10  # characters of an attribute; what is longer is cut, an
 _LONGEST_NAME = 200
 _DEEPEST = 16
 _ALL = 1 << 63
-_dumps = functools.partial(json.dumps, ensure_ascii=False, separators=(",", ":"))
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _TEXTS = (
     "session_id", "prompt_id", "tool_use_id", "tool_name", "model", "agent_name", "decision", "decision_source",
@@ -94,7 +94,7 @@ def of_metrics(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
                     row["kind"] = "metric"
                     row["value"], row["temporality"] = float(value), temporality
                     if metric.unit:
-                        row["unit"] = metric.unit
+                        row["unit"] = metric.unit[:_LONGEST_NAME]
                     _fill(row, head.program(metric.name), attributes, head.attributes)
                     row["stream"] = _stream(metric.name, attributes, head.text)
                     yield _done(row, attributes | more)
@@ -118,7 +118,7 @@ class _Head:
         self._row: Row = {"received_us": received_us, "service": self.service}
         version = self.attributes.get("service.version")
         if version is not None:
-            self._row["service_version"] = str(version)
+            self._row["service_version"] = str(version)[:_LONGEST_NAME]
 
     def program(self, name: str) -> Program:
         found = self._programs.get(name)
@@ -128,7 +128,8 @@ class _Head:
 
     def row(self, signal: str, scope: str, name: str) -> Row:
         agent = self.program(name).agent or self.service
-        return {**self._row, "signal": signal, "agent": agent, "name": name, "scope": scope, "resource": self.text}
+        own = {"signal": signal, "agent": agent, "name": name, "scope": scope[:_LONGEST_NAME]}
+        return {**self._row, **own, "resource": self.text}
 
 
 def _fill(row: Row, about: Program, attributes: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
@@ -143,7 +144,8 @@ def _fill(row: Row, about: Program, attributes: Mapping[str, Any], resource: Map
         else:
             continue
         if column in _TEXTS:
-            row[column] = value if isinstance(value, str) else _dumps(value)
+            text = value if isinstance(value, str) else _dumps(value)
+            row[column] = text if column == "error" else text[:_LONGEST_NAME]
         elif column in _COUNTS:
             _put(row, column, _number(value, int))
         elif column == "success":
@@ -207,7 +209,8 @@ def _points(metric: Any) -> Iterator[tuple[Any, float, str, dict[str, Any]]]:
         else:
             more: dict[str, Any] = {"count": point.count}
             if kind == "histogram":
-                more |= {"bucket_counts": [*point.bucket_counts], "explicit_bounds": [*point.explicit_bounds]}
+                bounds = [*map(_finite, point.explicit_bounds)]
+                more |= {"bucket_counts": [*point.bucket_counts], "explicit_bounds": bounds}
             yield point, point.sum, temporality if kind != "summary" else "cumulative", more
 
 
@@ -243,9 +246,11 @@ def _value(value: Any, depth: int = 0) -> Any:
         return {each.key: _value(each.value, depth + 1) for each in found.values}
     if kind == "bytes_value":
         return found[: LONGEST_TEXT // 2].hex()
-    if (kind == "double_value" and found != found) or found in (float("inf"), float("-inf")):
-        return str(found)  # JSON has no such numbers
-    return found
+    return _finite(found) if kind == "double_value" else found
+
+
+def _finite(number: float) -> float | str:
+    return number if math.isfinite(number) else str(number)  # JSON has no such numbers
 
 
 def _put(row: Row, column: str, value: object) -> None:

@@ -10,7 +10,9 @@ gets its name when it is whole, is the one that counts.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from hookkit.telemetry.columns import COLUMNS
 if TYPE_CHECKING:
     import duckdb
 
+_SPILL = "spill-"
 _DIGITS = 20
 _GROUP = 20_000  # rows of a row group: few enough for a session's rows to be found without reading the rest
 _DAY = 86_400  # seconds
@@ -63,6 +66,11 @@ def store() -> Store:
     return Store(paths.home() / "telemetry")
 
 
+def settings(place: Store, memory: str) -> dict[str, str | bool | int | float | list[str]]:
+    """Of a connection to DuckDB: what exceeds ``memory`` goes beside the segments, and not into the current folder."""
+    return {"memory_limit": memory, "temp_directory": str(place.folder / f"{_SPILL}{os.getpid()}")}
+
+
 def _numbered(found: object) -> dict[int, Path]:
     by_number = {}
     for path in found:  # type: ignore[attr-defined]
@@ -97,8 +105,7 @@ def close_segment(connection: duckdb.DuckDBPyConnection, place: Store, number: i
     journal = place.journal(number)
     already = place.closed_segments().get(number)
     if already is None and journal.stat().st_size:
-        day = time.strftime("%Y-%m-%d", time.gmtime(journal.stat().st_mtime))
-        final = place.parquet(number, day)
+        final = place.parquet(number, _day(journal))
         paths.private_dir(final.parent)
         temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
         try:
@@ -117,10 +124,32 @@ def close_segment(connection: duckdb.DuckDBPyConnection, place: Store, number: i
     return already
 
 
+def _day(journal: Path) -> str:
+    """The day, in UTC, on which the first row of a journal came in."""
+    with journal.open("rb") as file:
+        for line in file:
+            with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError, OSError):
+                return time.strftime("%Y-%m-%d", time.gmtime(json.loads(line)["received_us"] / 1e6))
+    return time.strftime("%Y-%m-%d", time.gmtime(journal.stat().st_mtime))
+
+
 def clean(place: Store) -> None:
     """Delete what killed servers left half made. Only for whoever is the one that writes."""
     for left in place.events.glob("date=*/.*.tmp") if place.events.is_dir() else ():
         left.unlink(missing_ok=True)
+    for folder in place.folder.glob(f"{_SPILL}*"):
+        if not _lives(folder.name.removeprefix(_SPILL)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, OverflowError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def retain(place: Store, days: int, most_bytes: int, now: float | None = None) -> list[Path]:
