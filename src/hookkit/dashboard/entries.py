@@ -16,7 +16,8 @@ class Entry:
     """One thing that happened. kind: as ``Item`` has it, or request, decision, compaction, event.
 
     us: microseconds since 1970. place: offset of its step in the trace file. item: what the trace says. event: what
-    telemetry says. parallel: calls that ran at the same time have the same number; 0: alone.
+    telemetry says. parallel: calls that ran at the same time have the same number; 0: alone. echo: it tells again of a
+    call that has an entry of its own.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Entry:
     text: str = ""
     parallel: int = 0
     number: int = 0
+    echo: bool = False
 
     @property
     def call_id(self) -> str:
@@ -46,13 +48,15 @@ class Entry:
 
     @property
     def failed(self) -> bool:
+        if self.echo:
+            return False
         if self.kind in ("error", "request_error"):
             return True
         return (bool(self.item and self.item.state)) or self.event.get("success") is False
 
     @property
     def error(self) -> str:
-        return (self.item.error if self.item else "") or str(self.event.get("error") or "")
+        return "" if self.echo else (self.item.error if self.item else "") or str(self.event.get("error") or "")
 
     @property
     def duration_ms(self) -> float | None:

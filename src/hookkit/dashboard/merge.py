@@ -105,10 +105,11 @@ def _joined(entries: list[Entry], events: Sequence[Event]) -> list[Entry]:
             continue
         if not _is_known(entry, calls):
             rest.append(entry)
+        entry.echo = entry.kind == "event" and entry.call_id in calls
     _put(entries, rest)
-    # Where telemetry tells of a turn's requests, they say more than the tokens of the transcript.
-    told = {entry.turn for entry in entries if entry.kind == "request"}
-    return [entry for entry in entries if entry.kind != "tokens" or entry.depth or entry.turn not in told]
+    # Where telemetry tells of a turn's requests, they say more than the tokens of the transcript; of a subagent's too.
+    told = {(entry.turn, entry.depth > 0) for entry in entries if entry.kind == "request"}
+    return [entry for entry in entries if entry.kind != "tokens" or (entry.turn, entry.depth > 0) not in told]
 
 
 def _prompts(entries: Iterable[Entry], events: Iterable[Event], calls: Mapping[str, Entry]) -> dict[str, int]:
@@ -157,6 +158,8 @@ def _put(entries: list[Entry], more: Sequence[Entry]) -> None:
             entry.turn = entries[at - 1].turn if at else 0
         while 0 < at < len(entries) and 0 < entries[at].parallel == entries[at - 1].parallel:
             at += 1  # calls that ran side by side stay together
+        if 0 < at < len(entries) and entries[at].turn == entries[at - 1].turn:  # in the middle of what a subagent did
+            entry.depth = min(entries[at - 1].depth, entries[at].depth)
         chosen.setdefault(at, []).append(entry)
     made: list[Entry] = []
     for at in range(len(entries) + 1):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hookkit.dashboard.entries import Entry
 from hookkit.dashboard.opened import Opened, Sums, Turn, sums
+from hookkit.dashboard.shapes import event_name
 
 _WIDTH = 1000  # units of a bar
 
 
 @dataclass(slots=True)
 class Node:
-    """An entry with what is inside of it. kind: that of the entry, or parallel for calls that ran side by side.
+    """An entry with what is inside of it. kind: that of the entry, parallel for calls that ran side by side, or events
+    for several of telemetry that follow one another and say nothing that a row above does not.
 
     sums: of a subagent, all that it took.
     """
@@ -22,6 +25,11 @@ class Node:
     entry: Entry
     inside: list[Node] = field(default_factory=list)
     sums: Sums | None = None
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        """What is inside, by name: how often, the most frequent first."""
+        return Counter(event_name(each.entry.event) for each in self.inside).most_common()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,26 @@ def nest(entries: Sequence[Entry], everything: Sequence[Entry]) -> list[Node]:
             if not (place and place[-1].kind == "parallel" and place[-1].entry.parallel == entry.parallel):
                 place.append(Node("parallel", entry))
             place = place[-1].inside
+        elif _is_quiet(entry):
+            if place and place[-1].kind == "events":
+                place = place[-1].inside
+            else:
+                node = Node("events", entry, [node])
         place.append(node)
-    return top
+    return [_alone(node) for node in top]
+
+
+def _is_quiet(entry: Entry) -> bool:
+    """Whether an event is of how the agent works: a hook that ran, a span of a call that has a row already."""
+    return entry.kind == "event" and not entry.failed and not entry.error
+
+
+def _alone(node: Node) -> Node:
+    """The node, with no group in it that holds one event only."""
+    if node.kind == "events":
+        return node.inside[0] if len(node.inside) == 1 else node
+    node.inside = [_alone(each) for each in node.inside]
+    return node
 
 
 def _of_subagent(head: Entry, everything: Sequence[Entry]) -> Iterator[Entry]:
