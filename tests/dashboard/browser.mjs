@@ -50,18 +50,23 @@ for (const [name, [viewport, scheme]] of Object.entries(looks)) {
 const page = await open({ width: 1360, height: 850 }, "light");
 const focus = () => page.evaluate(() => document.activeElement.textContent.trim().slice(0, 200));
 const ring = () => page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+async function arrive(address) {
+  // The button for the keys shows up once the script listens to them.
+  await page.waitForURL(address, { waitUntil: "commit" });
+  await page.locator("#keys").waitFor();
+}
 await page.goto(asked.address + "/");
 await page.keyboard.press("Tab");
 seen.steps.first = await focus();
 await page.keyboard.press("/");
 await page.keyboard.type("retry");
 await page.keyboard.press("Enter");
-await page.waitForURL(/q=retry/);
+await arrive(/q=retry/);
 await page.keyboard.press("j");
 seen.steps.row = await focus();
 seen.steps.ring = await ring();
 await page.keyboard.press("Enter");
-await page.waitForURL(/sessions/);
+await arrive(/sessions/);
 await page.keyboard.press("J");
 seen.steps.prompt = await focus();
 await page.keyboard.press("e");
@@ -76,7 +81,7 @@ await page.keyboard.press("Enter");
 await page.locator("details[open] .diff .added").first().waitFor();
 seen.steps.inside = await page.locator("details[open] .inside .diff").first().textContent();
 await page.keyboard.press("b");
-await page.waitForURL(/blame/);
+await arrive(/blame/);
 seen.steps.blame = await page.locator(".blame").textContent();
 await page.goBack();
 await page.keyboard.press("?");
