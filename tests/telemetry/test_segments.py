@@ -234,6 +234,34 @@ def test_readers_never_miss_a_row_while_segments_are_closed(place: Store) -> Non
     assert not wrong
 
 
+def test_of_many_segments_only_those_are_looked_into_that_have_what_is_asked(place: Store) -> None:
+    journal = Journal(place, most_bytes=1)
+    for number in range(6):
+        journal.append(rows(number, session=f"s{number % 3}", kind="tool", tool_name="Bash"))
+    journal.close()
+    reader = Reader(place)
+    close_all(place)
+    reader.refresh()
+    last = queries.position(reader)
+    files = place.closed_segments()
+    for number in (2, 3, 5):
+        files[number].write_bytes(b"nobody reads this")
+    assert [row["name"] for row in queries.timeline(reader, "claude-code", "s0")] == ["event 0", "event 3"]
+    assert [row["name"] for row in queries.since(reader, last - 1)] == ["event 5"]
+    assert [row["name"] for row in queries.recent(reader, 1)] == ["event 5"]
+    assert [row["call_count"] for row in queries.tools(reader, session_id="s0")] == [2]
+
+
+def test_a_file_that_is_no_parquet_keeps_no_other_from_being_read(place: Store) -> None:
+    journal = Journal(place, most_bytes=1)
+    for number in range(3):
+        journal.append(rows(number))
+    journal.close()
+    close_all(place)
+    place.closed_segments()[2].write_bytes(b"broken")
+    assert [row["name"] for row in stored(place)] == ["event 0", "event 2"]
+
+
 def test_what_is_too_old_or_too_much_is_deleted_the_oldest_first(place: Store) -> None:
     journal = Journal(place, most_bytes=1)
     for number in range(4):

@@ -17,6 +17,13 @@ _BY: Mapping[By, str] = {
     "session_id": "session_id",
     "agent": "agent",
 }
+# Which closed segments there is a need to look into, see ``Reader.query``.
+_OF_SESSION = "segment IN (SELECT segment FROM parts WHERE session_id = ?)"
+_AFTER = "last > ?"
+_NEWEST = (
+    "segment IN (SELECT segment FROM (SELECT segment, sum(row_count) OVER (ORDER BY segment DESC) - row_count AS newer "
+    "FROM files) WHERE newer < ?)"
+)
 _NO_METRICS = "AND signal <> 'metric'"
 _ACCEPTED = "(starts_with(lower(decision), 'a') OR starts_with(lower(decision), 'proceed'))"
 
@@ -28,6 +35,8 @@ def timeline(
     rows = reader.query(
         f"SELECT * FROM events WHERE session_id = ? AND agent = ? {'' if metrics else _NO_METRICS}",
         [session_id, agent],
+        only=_OF_SESSION,
+        given=[session_id],
     )
     return in_order(rows)[after : after + limit]
 
@@ -88,6 +97,7 @@ def tools(reader: Reader, agent: str | None = None, session_id: str | None = Non
         FROM counted FULL JOIN answers USING (tool_name) ORDER BY call_count DESC, tool_name
         """,
         given,
+        **_within(session_id),
     )
 
 
@@ -108,6 +118,7 @@ def cost(
         GROUP BY 1 ORDER BY cost_micros DESC NULLS LAST, api_calls DESC, 1
         """,
         given,
+        **_within(session_id),
     )
 
 
@@ -132,6 +143,7 @@ def metric_sums(reader: Reader, agent: str | None = None, session_id: str | None
         FROM series GROUP BY name, attributes ORDER BY name, attributes
         """,
         given,
+        **_within(session_id),
     )
 
 
@@ -139,17 +151,24 @@ def since(reader: Reader, position: int, session_id: str | None = None, limit: i
     """Rows that came in after a position, in the order of their receipt."""
     mine = "AND session_id = ?" if session_id is not None else ""
     given: list[object] = [position, *([session_id] if session_id is not None else []), limit]
-    return reader.query(f"SELECT * FROM events WHERE position > ? {mine} ORDER BY position LIMIT ?", given)
+    return reader.query(
+        f"SELECT * FROM events WHERE position > ? {mine} ORDER BY position LIMIT ?",
+        given,
+        only=_AFTER,
+        given=[position],
+    )
 
 
 def recent(reader: Reader, limit: int = 100) -> Rows:
     """The rows that came in last, the newest first."""
-    return reader.query("SELECT * FROM events ORDER BY position DESC LIMIT ?", [limit])
+    return reader.query("SELECT * FROM events ORDER BY position DESC LIMIT ?", [limit], only=_NEWEST, given=[limit])
 
 
 def position(reader: Reader) -> int:
     """Of the row that came in last; 0 if there is none."""
-    (row,) = reader.query("SELECT coalesce(max(position), 0) AS position FROM events")
+    (row,) = reader.query(
+        "SELECT coalesce(greatest((SELECT max(last) FROM files), (SELECT max(position) FROM recent)), 0) AS position"
+    )
     return int(row["position"])
 
 
@@ -157,3 +176,7 @@ def _where(agent: str | None, session_id: str | None, since_us: int) -> tuple[st
     given = {"agent = ?": agent, "session_id = ?": session_id, "time_us >= ?": since_us or None}
     chosen = {text: value for text, value in given.items() if value is not None}
     return " AND ".join(chosen) or "true", list(chosen.values())
+
+
+def _within(session_id: str | None) -> dict[str, Any]:
+    return {} if session_id is None else {"only": _OF_SESSION, "given": [session_id]}

@@ -92,7 +92,7 @@ def read_journal(path: Path) -> str:
     )
 
 
-def quoted(path: Path) -> str:
+def quoted(path: Path | str) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
