@@ -45,7 +45,7 @@ EVENTS = [
     told("hook", 295, "hook_execution_start"),
     told("tool", 310, "tool_result", tool_use_id="t2", success=False, error="Exit code 1"),
     {**told("other", 320, "tool.execution", tool_use_id="t2", success=False, error="ShellError"), "signal": "span"},
-    told("request", 490, "api_request", input_tokens=30, output_tokens=3),
+    told("request", 510, "api_request", input_tokens=30, output_tokens=3, agent_name="helper"),
     told("request", 890, "api_request", input_tokens=40, output_tokens=4),
     told("hook", 905, "hook_execution_complete"),
 ]
@@ -64,7 +64,7 @@ def test_what_happened_inside_of_a_subagent_stays_inside() -> None:
         "request",
         ("events", ["event", "event"]),
         "Agent",
-        ("subagent", ["request", "event", "Bash", "event", "request", "said"]),
+        ("subagent", ["request", "event", "Bash", "event", "said", "request"]),
         "request",
         "said",
         "event",

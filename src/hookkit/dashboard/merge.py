@@ -159,13 +159,21 @@ def _put(entries: list[Entry], more: Sequence[Entry]) -> None:
         while 0 < at < len(entries) and 0 < entries[at].parallel == entries[at - 1].parallel:
             at += 1  # calls that ran side by side stay together
         if 0 < at < len(entries) and entries[at].turn == entries[at - 1].turn:  # in the middle of what a subagent did
-            entry.depth = min(entries[at - 1].depth, entries[at].depth)
+            inside = _subagent(entries, at) == entry.event.get("agent_name")
+            entry.depth = entries[at - 1].depth if inside else min(entries[at - 1].depth, entries[at].depth)
         chosen.setdefault(at, []).append(entry)
     made: list[Entry] = []
     for at in range(len(entries) + 1):
         made += chosen.get(at, ())
         made += entries[at : at + 1]
     entries[:] = made
+
+
+def _subagent(entries: Sequence[Entry], at: int) -> str:
+    """The role of the subagent that was at work before a place; "" if none was."""
+    depth = entries[at - 1].depth
+    heads = (each.name for each in reversed(entries[:at]) if each.kind == "subagent" and each.depth == depth)
+    return next(heads, "") if depth else ""
 
 
 def _entry(event: Event, turn: int) -> Entry:
