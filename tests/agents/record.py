@@ -264,9 +264,9 @@ def _write_json(path: Path, value: Json) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _refuse_traces_of_the_machine(folder: Path, base: Path) -> None:
+def refuse_traces_of_the_machine(folder: Path, base: Path) -> None:
     """A recording that names this machine is no fixture."""
-    secrets = (str(base), re.sub(r"\W", "-", str(base)), str(_HERE), str(Path.home()), socket.gethostname())
+    secrets = (str(base), re.sub(r"\W", "-", str(base)), str(_HERE), f"{Path.home()}/", socket.gethostname())
     for path in folder.rglob("*.json*"):
         text = path.read_text(encoding="utf-8")
         for secret in secrets:
@@ -277,7 +277,8 @@ def _refuse_traces_of_the_machine(folder: Path, base: Path) -> None:
 def record(driver: Driver) -> None:
     agent = install(driver.package)
     folder = _FIXTURES / agent.name / agent.version
-    shutil.rmtree(folder, ignore_errors=True)
+    for part in ("payloads", "transcripts"):  # what the agent exports is recorded by record_telemetry
+        shutil.rmtree(folder / part, ignore_errors=True)
     base = Path(tempfile.mkdtemp(prefix="hookkit-record-")).resolve()
     with ModelServer([driver.wire()]) as server:
         recording = Recording(driver, agent, server, base / "tour")
@@ -309,7 +310,7 @@ def record(driver: Driver) -> None:
         transcript = events[0]["payload"].get("transcript_path") or "\0"
         _write_json(_PLAYED / f"{agent.name}.json", _placeholders(document, transcript))
     for recorded in (folder, _PLAYED):
-        _refuse_traces_of_the_machine(recorded, base)
+        refuse_traces_of_the_machine(recorded, base)
     shutil.rmtree(base)
 
 
