@@ -252,6 +252,23 @@ def test_of_many_segments_only_those_are_looked_into_that_have_what_is_asked(pla
     assert [row["call_count"] for row in queries.tools(reader, session_id="s0")] == [2]
 
 
+def test_lines_that_come_in_pieces_are_read_once_they_are_whole(place: Store) -> None:
+    journal = Journal(place)
+    journal.append(rows(1, 2, 3))
+    journal.close()
+    (path,) = place.open_segments().values()
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    reader = Reader(place)
+    for start in range(0, len(whole), 100):
+        with path.open("ab") as file:
+            file.write(whole[start : start + 100])
+        reader.refresh()
+        names = [row["name"] for row in reader.query("SELECT name FROM events ORDER BY position")]
+        assert len(names) == whole[: start + 100].count(b"\n")
+    assert names == ["event 1", "event 2", "event 3"]
+
+
 def test_a_file_that_is_no_parquet_keeps_no_other_from_being_read(place: Store) -> None:
     journal = Journal(place, most_bytes=1)
     for number in range(3):

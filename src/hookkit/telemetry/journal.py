@@ -15,7 +15,7 @@ from hookkit.telemetry.columns import Row
 from hookkit.telemetry.segments import Store
 
 SEGMENT_BYTES = 32 << 20
-SEGMENT_SECONDS = 3600.0
+SEGMENT_SECONDS = 86_400.0  # of a month, some dozens of files, each with rows enough to be worth opening
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

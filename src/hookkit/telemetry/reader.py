@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from hookkit.telemetry import segments
-from hookkit.telemetry.columns import COLUMNS
+from hookkit.telemetry.columns import COLUMNS, Row
 from hookkit.telemetry.segments import Store, quoted
 
 _MEMORY = "1GB"
@@ -49,7 +49,8 @@ FROM (SELECT unnest(?::BIGINT[]) AS segment, unnest(?::VARCHAR[]) AS path) JOIN
     USING (segment)
 """
 _TRIES = 5
-_TOGETHER = 64  # files that are summed up by one statement
+_PIECE = 2 << 20  # bytes of a journal that are taken in at a time
+_TOGETHER = 16  # files that are summed up by one statement
 _ROLLUP = """
 CREATE OR REPLACE TABLE session_rollup AS
 SELECT agent, session_id, min(started_us) AS started_us, max(last_us) AS last_us,
@@ -175,23 +176,19 @@ class Reader:
 
     def _append(self, cursor: duckdb.DuckDBPyConnection, path: Path, start: int) -> int:
         """Take in the whole lines that a journal has from ``start`` on; where they end."""
+        # Column by column: a statement for each row would take a hundred times as long.
+        insert = f"INSERT INTO recent SELECT {', '.join(f'unnest(?::{kind}[])' for kind in COLUMNS.values())}"
         with path.open("rb") as file:
             file.seek(start)
-            content = file.read()
-        whole = content[: content.rfind(b"\n") + 1]
-        rows = []
-        for line in whole.split(b"\n"):
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and isinstance(row.get("position"), int):
-                rows.append(row)
-        if rows:
-            # Column by column: a statement for each row would take a hundred times as long.
-            chosen = ", ".join(f"unnest(?::{kind}[])" for kind in COLUMNS.values())
-            cursor.execute(f"INSERT INTO recent SELECT {chosen}", [[row.get(name) for row in rows] for name in COLUMNS])
-        return start + len(whole)
+            while lines := file.readlines(_PIECE):
+                whole = [line for line in lines if line.endswith(b"\n")]
+                rows = [*filter(None, map(_row, whole))]
+                if rows:
+                    cursor.execute(insert, [[row.get(name) for row in rows] for name in COLUMNS])
+                start += sum(map(len, whole))
+                if len(whole) < len(lines):  # it is being written: the rest of it is no line
+                    break
+        return start
 
     def _readable(self, found: Mapping[int, Path]) -> dict[int, Path]:
         """Those that are there still, and are Parquet: one that is not must not keep all others from being read."""
@@ -226,3 +223,11 @@ def _events(paths: Sequence[str]) -> str:
 
 def _parquet(paths: Sequence[str]) -> str:
     return f"read_parquet([{', '.join(map(quoted, paths))}], hive_partitioning = false)"
+
+
+def _row(line: bytes) -> Row | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("position"), int) else None
