@@ -36,7 +36,7 @@ def of_logs(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
         for scope in group.scope_logs:
             for record in scope.log_records:
                 attributes = _attributes(record.attributes, keep)
-                body = _value(record.body)
+                body = keep("body", _value(record.body))
                 name = _event_name(record, attributes, body)[:_LONGEST_NAME]
                 row = head.row("log", scope.scope.name, name)
                 _times(row, record.time_unix_nano or record.observed_time_unix_nano)
