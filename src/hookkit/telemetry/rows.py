@@ -69,14 +69,13 @@ def of_spans(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
                 _fill(row, about, attributes, head.attributes)
                 if "duration_ms" not in row and span.end_time_unix_nano >= span.start_time_unix_nano > 0:
                     row["duration_ms"] = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
-                row["kind"] = OPERATIONS.get(str(attributes.get("gen_ai.operation.name")), "other")
-                if span.status.code == 2:
+                failed = span.status.code == 2
+                if failed:
                     row["success"] = False
                     row.setdefault("error", span.status.message[:LONGEST_TEXT] or "error")
-                elif row["kind"] == "tool":
+                row["kind"] = _kind_of_span(about, attributes, failed, bool(span.parent_span_id))
+                if row["kind"] == "tool":
                     row.setdefault("success", True)
-                if not about.spans_count:  # its events tell of the same
-                    row["kind"] = "other"
                 yield _done(row, attributes)
 
 
@@ -165,6 +164,15 @@ def _kind_of_event(about: Program, name: str, attributes: Mapping[str, Any]) -> 
     if not about.kinds and "gen_ai.operation.name" in attributes and not about.spans_count:
         return OPERATIONS.get(str(attributes["gen_ai.operation.name"]), "other")
     return about.kinds.get(name, "other")
+
+
+def _kind_of_span(about: Program, attributes: Mapping[str, Any], failed: bool, is_inside: bool) -> str:
+    if not about.spans_count:  # its events tell of the same
+        return "other"
+    kind = OPERATIONS.get(str(attributes.get("gen_ai.operation.name")), "other")
+    if kind == "request" and failed:
+        return "request_error"
+    return "other" if kind == "subagent" and not is_inside else kind  # the outermost agent is nobody's
 
 
 def _event_name(record: Any, attributes: Mapping[str, Any], body: object) -> str:
