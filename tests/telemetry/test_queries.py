@@ -106,6 +106,23 @@ def test_costs_and_tokens_are_those_of_requests_alone(reader: Reader) -> None:
     assert [each["name"] for each in queries.cost(reader, "day")] == ["2026-11-18"]
 
 
+def test_numbers_that_no_request_has_break_no_sum(reader: Reader) -> None:
+    odd = {
+        "input_tokens": str((1 << 63) - 1), "output_tokens": 1 << 62, "cache_read_tokens": "1e18", "cost_usd": "9e17",
+        "duration_ms": "nan", "event.sequence": (1 << 63) - 1,
+    }  # fmt: skip
+    records = [log("api_request", 1, model="m1", **odd) for _ in range(3)]
+    records += [log("tool_result", 2, tool_name="Bash", duration_ms="-1e400", tool_use_id=7)]
+    for record in records:
+        record["timeUnixNano"] = str((1 << 64) - 1)
+    keep(reader, *read("logs", logs(*records, request(3, 1, cost_usd=1))))
+    (row,) = reader.query("SELECT * FROM session_rollup")
+    assert (row["requests"], row["input_tokens"], row["cost_micros"], row["tools"]) == (4, 10, 1_000_000, 1)
+    assert len(queries.timeline(reader, "claude-code", SESSION)) == 5
+    assert queries.cost(reader, "day")[0]["cost_micros"] == 1_000_000
+    assert queries.tools(reader)[0]["avg_duration_ms"] is None
+
+
 def test_the_input_of_a_program_that_counts_the_cache_into_it_is_told_without(reader: Reader) -> None:
     record = {
         "timeUnixNano": "1795000001000000000",

@@ -44,13 +44,10 @@ def keeper(policy: Policy) -> Filter:
     secret = _secret() if policy == "hash" else b""
 
     def kept(name: str, value: object) -> object:
-        about = _about(name)
-        if about == "mail":
-            return None
-        if about == "identity":
-            return _hashed(secret, str(value)) if secret else None
+        if (about := _about(name)) is not None:
+            return _hashed(secret, str(value)) if secret and about == "identity" else None
         if isinstance(value, str):
-            return None if len(value) < _LONGEST_ADDRESS and "@" in value and _ADDRESS.fullmatch(value) else value
+            return None if "@" in value and len(value) < _LONGEST_ADDRESS and _ADDRESS.fullmatch(value) else value
         if isinstance(value, list):
             return [kept(name, each) for each in value]
         if isinstance(value, dict):
@@ -62,13 +59,14 @@ def keeper(policy: Policy) -> Filter:
 
 
 @functools.lru_cache(maxsize=4096)
-def _about(name: str) -> Literal["nobody", "mail", "identity"]:
-    """What an attribute of that name tells of."""
+def _about(name: str) -> Literal["mail", "identity"] | None:
+    """What an attribute of that name tells of a person."""
     if _MAIL.search(name):
         return "mail"
-    return "identity" if _IDENTITY.search(name) else "nobody"
+    return "identity" if _IDENTITY.search(name) else None
 
 
+@functools.lru_cache(maxsize=1024)
 def _hashed(secret: bytes, value: str) -> str:
     return f"hashed:{hmac.new(secret, value.encode('utf-8', 'replace'), hashlib.sha256).hexdigest()[:16]}"
 
