@@ -20,7 +20,7 @@ from hookkit.telemetry.reader import Reader
 from hookkit.telemetry.rows import OF_SIGNAL, count_records
 from hookkit.telemetry.segments import Store
 
-from .receiver import SESSION, log, logs
+from .receiver import SESSION, attributes, log, logs
 
 
 def read(signal: Signal, *requests: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,6 +106,23 @@ def test_costs_and_tokens_are_those_of_requests_alone(reader: Reader) -> None:
     assert [each["name"] for each in queries.cost(reader, "day")] == ["2026-11-18"]
 
 
+def test_numbers_that_no_request_has_break_no_sum(reader: Reader) -> None:
+    odd = {
+        "input_tokens": str((1 << 63) - 1), "output_tokens": 1 << 62, "cache_read_tokens": "1e18", "cost_usd": "9e17",
+        "duration_ms": "nan", "event.sequence": (1 << 63) - 1,
+    }  # fmt: skip
+    records = [log("api_request", 1, model="m1", **odd) for _ in range(3)]
+    records += [log("tool_result", 2, tool_name="Bash", duration_ms="-1e400", tool_use_id=7)]
+    for record in records:
+        record["timeUnixNano"] = str((1 << 64) - 1)
+    keep(reader, *read("logs", logs(*records, request(3, 1, cost_usd=1))))
+    (row,) = reader.query("SELECT * FROM session_rollup")
+    assert (row["requests"], row["input_tokens"], row["cost_micros"], row["tools"]) == (4, 10, 1_000_000, 1)
+    assert len(queries.timeline(reader, "claude-code", SESSION)) == 5
+    assert queries.cost(reader, "day")[0]["cost_micros"] == 1_000_000
+    assert queries.tools(reader)[0]["avg_duration_ms"] is None
+
+
 def test_the_input_of_a_program_that_counts_the_cache_into_it_is_told_without(reader: Reader) -> None:
     record = {
         "timeUnixNano": "1795000001000000000",
@@ -120,6 +137,33 @@ def test_the_input_of_a_program_that_counts_the_cache_into_it_is_told_without(re
     (row,) = read("logs", logs(record, service="codex_exec"))
     assert (row["agent"], row["session_id"], row["kind"]) == ("codex-cli", SESSION, "request")
     assert (row["input_tokens"], row["cache_read_tokens"], row["output_tokens"]) == (100, 900, 7)
+
+
+def test_of_spans_that_count_those_that_failed_and_the_outermost_agent_are_told_apart(reader: Reader) -> None:
+    def span(number: int, operation: str, failed: bool = False, **more: Any) -> dict[str, Any]:
+        return {
+            "name": operation, "spanId": f"{number:016x}", "traceId": "0af7651916cd43dd8448eb211c80319c",
+            "parentSpanId": f"{1:016x}" if number > 1 else "", "startTimeUnixNano": f"179500000{number}000000000",
+            "endTimeUnixNano": f"179500000{number}500000000", "status": {"code": 2, "message": "no"} if failed else {},
+            "attributes": attributes({"gen_ai.operation.name": operation, "gen_ai.conversation.id": SESSION} | more),
+        }  # fmt: skip
+
+    spans = [
+        span(1, "invoke_agent"),
+        span(2, "chat", **{"gen_ai.usage.input_tokens": 100, "gen_ai.usage.cache_read.input_tokens": 40}),
+        span(3, "chat", failed=True),
+        span(4, "execute_tool", **{"gen_ai.tool.name": "bash", "gen_ai.tool.call.id": "c1"}),
+        span(5, "execute_tool", failed=True, **{"gen_ai.tool.name": "bash", "gen_ai.tool.call.id": "c2"}),
+        span(6, "invoke_agent", **{"gen_ai.agent.name": "helper"}),
+    ]
+    service = {"attributes": attributes({"service.name": "github-copilot"})}
+    rows = read("traces", {"resourceSpans": [{"resource": service, "scopeSpans": [{"spans": spans}]}]})
+    assert [row["kind"] for row in rows] == ["other", "request", "request_error", "tool", "tool", "subagent"]
+    assert [row.get("success") for row in rows] == [None, None, False, True, False, None]
+    keep(reader, *rows)
+    (told,) = reader.query("SELECT * FROM session_rollup")
+    assert (told["requests"], told["errors"], told["tools"]) == (1, 2, 2)
+    assert (told["agent"], told["input_tokens"], told["cache_read_tokens"]) == ("copilot-cli", 60, 40)
 
 
 def test_a_timeline_is_in_the_order_of_the_session_whatever_the_order_of_times(reader: Reader) -> None:

@@ -18,12 +18,16 @@ Policy = Literal["hash", "drop", "keep"]
 # Whole words of an attribute's name: ``user.email`` and ``user_email``, but not ``useremailed``.
 _MAIL = re.compile(r"(?:^|[._-])e?-?mail(?:$|[._-])", re.IGNORECASE)
 _IDENTITY = re.compile(
-    r"^(?:user|enduser|account|organi[sz]ation|org|installation|device|host)"
-    r"[._-](?:id|uuid|account[._-]?(?:id|uuid)|name|account)$"
-    r"|^user[._-]account[._-](?:id|uuid)$|^enduser[._-]pseudo[._-]id$|^service[._-]instance[._-]id$|^installation\.id$",
+    r"(?:^|\.)(?:"
+    r"(?:user|enduser|account|organi[sz]ation|org|installation|device|host)"
+    r"[._-](?:id|uuid|account[._-]?(?:id|uuid)|name|account)"
+    r"|user[._-](?:account[._-](?:id|uuid)|full[._-]name|hash)|enduser[._-]pseudo[._-]id|service[._-]instance[._-]id"
+    r"|process[._-]owner"
+    r")$",
     re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_ADDRESS = re.compile(r"(?:[^<>@]*<)?[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+>?\s*")
+_LONGEST_ADDRESS = 320  # characters
 _KEY = 32  # bytes
 Filter = Callable[[str, object], object]
 
@@ -32,38 +36,37 @@ def keeper(policy: Policy) -> Filter:
     """What is kept of an attribute: a function of (name, value) giving the value, a hash of it, or None.
 
     A hash is the same for the same value on this machine, so that sessions can still be told apart by it, and tells
-    nobody else anything: its key is a random one of this machine's. An attribute that holds an address of e-mail is
-    always dropped, whatever its name says, unless everything is kept.
+    nobody else anything: its key is a random one of this machine's. What is inside of a value is named by its path. A
+    value that is an address of e-mail is dropped, whatever its name; texts that speak of one are not.
     """
     if policy == "keep":
         return lambda _name, value: value
     secret = _secret() if policy == "hash" else b""
 
     def kept(name: str, value: object) -> object:
-        about = _about(name)
-        if about == "nobody":
-            return value
-        if about == "mail":
-            return None
-        if about == "identity":
-            return (
-                f"hashed:{hmac.new(secret, str(value).encode(), hashlib.sha256).hexdigest()[:16]}" if secret else None
-            )
-        return None if _ADDRESS.search(str(value)) else value
+        if (about := _about(name)) is not None:
+            return _hashed(secret, str(value)) if secret and about == "identity" else None
+        if isinstance(value, str):
+            return None if "@" in value and len(value) < _LONGEST_ADDRESS and _ADDRESS.fullmatch(value) else value
+        if isinstance(value, list):
+            return [kept(name, each) for each in value]
+        if isinstance(value, dict):
+            inner = ((key, kept(f"{name}.{key}", each)) for key, each in value.items())
+            return {key: each for key, each in inner if each is not None}
+        return value
 
     return kept
 
 
 @functools.lru_cache(maxsize=4096)
-def _about(name: str) -> Literal["nobody", "mail", "identity", "person"]:
-    """What an attribute of that name tells of; "person": it may be an address."""
+def _about(name: str) -> Literal["mail", "identity"] | None:
+    """What an attribute of that name tells of a person."""
     if _MAIL.search(name):
         return "mail"
-    if _IDENTITY.search(name):
-        return "identity"
-    return "person" if name.startswith(("user", "account", "organi", "enduser")) else "nobody"
+    return "identity" if _IDENTITY.search(name) else None
 
 
+@functools.lru_cache(maxsize=1024)
 def _hashed(secret: bytes, value: str) -> str:
     return f"hashed:{hmac.new(secret, value.encode('utf-8', 'replace'), hashlib.sha256).hexdigest()[:16]}"
 

@@ -15,7 +15,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
     """How a program says things.
 
@@ -42,7 +42,7 @@ _COMMON: Mapping[str, tuple[str, ...]] = {
     "tool_use_id": ("tool_use_id", "call_id", "gen_ai.tool.call.id"),
     "tool_name": ("tool_name", "gen_ai.tool.name", "function_name"),
     "model": ("model", "gen_ai.response.model", "gen_ai.request.model"),
-    "agent_name": ("agent.name", "gen_ai.agent.name", "query_source"),
+    "agent_name": ("agent.name", "gen_ai.agent.name", "agent_name", "subagent_name", "query_source"),
     "duration_ms": ("duration_ms", "total_duration_ms"),
     "input_tokens": ("input_tokens", "input_token_count", "gen_ai.usage.input_tokens"),
     "output_tokens": ("output_tokens", "output_token_count", "gen_ai.usage.output_tokens"),
@@ -98,6 +98,8 @@ _GEMINI = Program(
         "gemini_cli.api_response": "request",
         "gemini_cli.api_error": "request_error",
         "gemini_cli.tool_call": "tool",
+        "gemini_cli.agent.start": "subagent",
+        "gemini_cli.agent.finish": "subagent",
         "gemini_cli.chat_compression": "compaction",
         "gemini_cli.hook_call": "hook",
     },
@@ -107,7 +109,8 @@ _GEMINI = Program(
 )
 _QWEN = Program(
     "qwen-code",
-    {name.replace("gemini_cli", "qwen-code"): kind for name, kind in _GEMINI.kinds.items()},
+    {name.replace("gemini_cli", "qwen-code"): kind for name, kind in _GEMINI.kinds.items()}
+    | {"qwen-code.subagent_execution": "subagent"},
     _COMMON,
     inclusive=True,
 )

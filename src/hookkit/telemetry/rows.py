@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -19,13 +20,8 @@ _DEEPEST = 16
 _ALL = 1 << 63
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_TEXTS = (
-    "session_id", "prompt_id", "tool_use_id", "tool_name", "model", "agent_name", "decision", "decision_source",
-    "error", "terminal",
-)  # fmt: skip
-_COUNTS = (
-    "sequence", "input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens", "prompt_length",
-)  # fmt: skip
+# No request takes more. A sum of some that say so would be more than a column holds, for everybody who asks.
+_MOST_TOKENS, _MOST_MICROS = 10**12, 10**15
 _TEMPORALITIES = {1: "delta", 2: "cumulative"}
 
 
@@ -36,13 +32,12 @@ def of_logs(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
         for scope in group.scope_logs:
             for record in scope.log_records:
                 attributes = _attributes(record.attributes, keep)
-                body = _value(record.body)
+                body = keep("body", _value(record.body))
                 name = _event_name(record, attributes, body)[:_LONGEST_NAME]
-                row = head.row("log", scope.scope.name, name)
+                about, row = head.of("log", scope.scope.name, name)
                 _times(row, record.time_unix_nano or record.observed_time_unix_nano)
                 _ids(row, record.trace_id, record.span_id)
-                about = head.program(name)
-                _fill(row, about, attributes, head.attributes)
+                _fill(row, about, attributes)
                 row["kind"] = _kind_of_event(about, name, attributes)
                 if body is not None and body != name:
                     attributes.setdefault("body", body)
@@ -56,27 +51,25 @@ def of_spans(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
         for scope in group.scope_spans:
             for span in scope.spans:
                 attributes = _attributes(span.attributes, keep)
-                row = head.row("span", scope.scope.name, span.name[:_LONGEST_NAME])
+                about, row = head.of("span", scope.scope.name, span.name[:_LONGEST_NAME])
                 _times(row, span.end_time_unix_nano or span.start_time_unix_nano)
                 row["start_us"] = _us(span.start_time_unix_nano)
                 _ids(row, span.trace_id, span.span_id, span.parent_span_id)
-                about = head.program(span.name)
                 if span.events:
                     attributes["span.events"] = [
                         {"name": event.name, "time_us": _us(event.time_unix_nano)} | _attributes(event.attributes, keep)
                         for event in span.events
                     ]
-                _fill(row, about, attributes, head.attributes)
+                _fill(row, about, attributes)
                 if "duration_ms" not in row and span.end_time_unix_nano >= span.start_time_unix_nano > 0:
                     row["duration_ms"] = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
-                row["kind"] = OPERATIONS.get(str(attributes.get("gen_ai.operation.name")), "other")
-                if span.status.code == 2:
+                failed = span.status.code == 2
+                if failed:
                     row["success"] = False
                     row.setdefault("error", span.status.message[:LONGEST_TEXT] or "error")
-                elif row["kind"] == "tool":
+                row["kind"] = _kind_of_span(about, attributes, failed, bool(span.parent_span_id))
+                if row["kind"] == "tool":
                     row.setdefault("success", True)
-                if not about.spans_count:  # its events tell of the same
-                    row["kind"] = "other"
                 yield _done(row, attributes)
 
 
@@ -88,14 +81,14 @@ def of_metrics(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
             for metric in scope.metrics:
                 for point, value, temporality, more in _points(metric):
                     attributes = _attributes(point.attributes, keep)
-                    row = head.row("metric", scope.scope.name, metric.name[:_LONGEST_NAME])
+                    about, row = head.of("metric", scope.scope.name, metric.name[:_LONGEST_NAME])
                     _times(row, point.time_unix_nano)
                     row["start_us"] = _us(point.start_time_unix_nano)
                     row["kind"] = "metric"
                     row["value"], row["temporality"] = float(value), temporality
                     if metric.unit:
                         row["unit"] = metric.unit[:_LONGEST_NAME]
-                    _fill(row, head.program(metric.name), attributes, head.attributes)
+                    _fill(row, about, attributes)
                     row["stream"] = _stream(metric.name, attributes, head.text)
                     yield _done(row, attributes | more)
 
@@ -111,54 +104,66 @@ class _Head:
     """What is the same for all rows of a resource."""
 
     def __init__(self, resource: Any, keep: Filter, received_us: int) -> None:
-        self.attributes = _attributes(resource.attributes, keep)
-        self.text = _dumps(self.attributes)
-        self.service = str(self.attributes.get("service.name") or "unknown")[:_LONGEST_NAME]
-        self._programs: dict[str, Program] = {}
-        self._row: Row = {"received_us": received_us, "service": self.service}
-        version = self.attributes.get("service.version")
+        self._attributes = _attributes(resource.attributes, keep)
+        self.text = _dumps(self._attributes)
+        self._service = str(self._attributes.get("service.name") or "unknown")[:_LONGEST_NAME]
+        self._received_us = received_us
+        self._known: dict[str, tuple[Program, Row]] = {}
+
+    def of(self, signal: str, scope: str, name: str) -> tuple[Program, Row]:
+        """Whose it is, and the beginning of a row. name: of the event, the span or the metric."""
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._begin(name)
+        about, row = known
+        return about, {**row, "signal": signal, "name": name, "scope": scope[:_LONGEST_NAME]}
+
+    def _begin(self, name: str) -> tuple[Program, Row]:
+        about = program(self._service, name)
+        row = {"received_us": self._received_us, "service": self._service, "agent": about.agent or self._service}
+        version = self._attributes.get("service.version")
         if version is not None:
-            self._row["service_version"] = str(version)[:_LONGEST_NAME]
-
-    def program(self, name: str) -> Program:
-        found = self._programs.get(name)
-        if found is None:
-            found = self._programs[name] = program(self.service, name)
-        return found
-
-    def row(self, signal: str, scope: str, name: str) -> Row:
-        agent = self.program(name).agent or self.service
-        own = {"signal": signal, "agent": agent, "name": name, "scope": scope[:_LONGEST_NAME]}
-        return {**self._row, **own, "resource": self.text}
+            row["service_version"] = str(version)[:_LONGEST_NAME]
+        said = _said(about, self._attributes)
+        row |= {column: said[column] for column in ("session_id", "terminal", "agent_name") if column in said}
+        return about, row | {"resource": self.text}
 
 
-def _fill(row: Row, about: Program, attributes: Mapping[str, Any], resource: Mapping[str, Any]) -> None:
-    """Put what attributes say into columns; what the resource says counts where the record itself says nothing."""
-    for column, names in about.columns.items():
-        for name in names:
-            value = attributes.get(name)
-            if value is None:
-                value = resource.get(name) if column in ("session_id", "terminal", "agent_name") else None
-            if value is not None and value != "":
-                break
-        else:
-            continue
-        if column in _TEXTS:
-            text = value if isinstance(value, str) else _dumps(value)
-            row[column] = text if column == "error" else text[:_LONGEST_NAME]
-        elif column in _COUNTS:
-            _put(row, column, _number(value, int))
-        elif column == "success":
-            _put(row, column, _truth(value))
-        else:
-            _put(row, column, _number(value, float))
-    dollars = _number(attributes.get("cost_usd"), float)  # the whole of it: fractions of many requests add up
-    micros = _number(attributes.get("cost_usd_micros"), float) if dollars is None else dollars * 1e6
-    _put(row, "cost_micros", micros)
+def _fill(row: Row, about: Program, attributes: Mapping[str, Any]) -> None:
+    """Put what attributes say into columns; what the resource said is there where they say nothing."""
+    row.update(_said(about, attributes))
+    dollars = _number(attributes.get("cost_usd"))  # the whole of it: fractions of many requests add up
+    micros = _number(attributes.get("cost_usd_micros")) if dollars is None else dollars * 1e6
+    if micros is not None and abs(micros) < _MOST_MICROS:
+        row["cost_micros"] = micros
     if about.thoughts and "output_tokens" in row:
-        row["output_tokens"] += _number(attributes.get(about.thoughts), int) or 0
+        row["output_tokens"] += int(_number(attributes.get(about.thoughts)) or 0)
     if about.inclusive and row.get("cache_read_tokens") and "input_tokens" in row:
         row["input_tokens"] = max(0, row["input_tokens"] - row["cache_read_tokens"])
+
+
+def _said(about: Program, attributes: Mapping[str, Any]) -> Row:
+    """Columns that attributes fill: each by the first of its names that says something."""
+    found: Row = {}
+    ranks: dict[str, int] = {}
+    places = _places(about)
+    for name, value in attributes.items():
+        for column, rank in places.get(name, ()):
+            if value != "" and rank < ranks.get(column, rank + 1):
+                ranks[column] = rank
+                found[column] = value
+    converted = ((column, _CONVERT[column](value)) for column, value in found.items())
+    return {column: value for column, value in converted if value is not None}
+
+
+@functools.cache
+def _places(about: Program) -> Mapping[str, Sequence[tuple[str, int]]]:
+    """Attribute -> the columns that it fills, and its rank among those that do."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for column, names in about.columns.items():
+        for rank, name in enumerate(names):
+            found.setdefault(name, []).append((column, rank))
+    return found
 
 
 def _kind_of_event(about: Program, name: str, attributes: Mapping[str, Any]) -> str:
@@ -167,6 +172,15 @@ def _kind_of_event(about: Program, name: str, attributes: Mapping[str, Any]) -> 
     if not about.kinds and "gen_ai.operation.name" in attributes and not about.spans_count:
         return OPERATIONS.get(str(attributes["gen_ai.operation.name"]), "other")
     return about.kinds.get(name, "other")
+
+
+def _kind_of_span(about: Program, attributes: Mapping[str, Any], failed: bool, is_inside: bool) -> str:
+    if not about.spans_count:  # its events tell of the same
+        return "other"
+    kind = OPERATIONS.get(str(attributes.get("gen_ai.operation.name")), "other")
+    if kind == "request" and failed:
+        return "request_error"
+    return "other" if kind == "subagent" and not is_inside else kind  # the outermost agent is nobody's
 
 
 def _event_name(record: Any, attributes: Mapping[str, Any], body: object) -> str:
@@ -222,24 +236,26 @@ def _stream(name: str, attributes: Mapping[str, Any], resource: str) -> str:
 def _attributes(pairs: Iterable[Any], keep: Filter) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
-        value = keep(pair.key, _value(pair.value))
+        key = pair.key
+        value = keep(key, _value(pair.value))
         if value is None:
             continue
         if len(found) >= MOST_ATTRIBUTES:
             found["hookkit.attributes_left_out"] = found.get("hookkit.attributes_left_out", 0) + 1
             continue
-        found[pair.key[:256]] = value
+        found[key if len(key) <= 256 else key[:256]] = value
     return found
 
 
 def _value(value: Any, depth: int = 0) -> Any:
     """An AnyValue as JSON has it."""
     kind = value.WhichOneof("value")
+    if kind == "string_value":
+        text = value.string_value
+        return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… ({len(text)} characters)"
     if kind is None or depth > _DEEPEST:
         return None
     found = getattr(value, kind)
-    if kind == "string_value":
-        return found if len(found) <= LONGEST_TEXT else f"{found[:LONGEST_TEXT]}… ({len(found)} characters)"
     if kind == "array_value":
         return [_value(each, depth + 1) for each in found.values]
     if kind == "kvlist_value":
@@ -253,26 +269,50 @@ def _finite(number: float) -> float | str:
     return number if math.isfinite(number) else str(number)  # JSON has no such numbers
 
 
-def _put(row: Row, column: str, value: object) -> None:
-    if value is not None:
-        row[column] = value
+def _text(value: Any) -> str:
+    return (value if isinstance(value, str) else _dumps(value))[:_LONGEST_NAME]
 
 
-def _number(value: Any, kind: type[int] | type[float]) -> Any:
+def _long_text(value: Any) -> str:
+    return value if isinstance(value, str) else _dumps(value)
+
+
+def _number(value: Any) -> float | None:
     """A number, or the text of one; None for anything else, and for what no column can hold."""
-    if value is None or isinstance(value, bool):
+    if isinstance(value, bool):
         return None
     try:
-        found = kind(float(value)) if isinstance(value, str) else kind(value)
+        found = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
     return found if -_ALL < found < _ALL else None
+
+
+def _count(value: Any) -> int | None:
+    if type(value) is int:  # as it is: not every one is a float
+        return value if -_ALL < value < _ALL else None
+    found = _number(value)
+    return None if found is None else int(found)
+
+
+def _tokens(value: Any) -> int | None:
+    found = _count(value)
+    return found if found is not None and abs(found) < _MOST_TOKENS else None
 
 
 def _truth(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False, "1": True, "0": False}.get(str(value).lower())
+
+
+# Column -> what makes of an attribute's value what it holds, or None.
+_CONVERT: Mapping[str, Callable[[Any], Any]] = {
+    "session_id": _text, "prompt_id": _text, "tool_use_id": _text, "tool_name": _text, "model": _text,
+    "agent_name": _text, "decision": _text, "decision_source": _text, "terminal": _text, "error": _long_text,
+    "sequence": _count, "prompt_length": _count, "duration_ms": _number, "success": _truth,
+    "input_tokens": _tokens, "output_tokens": _tokens, "cache_read_tokens": _tokens, "cache_creation_tokens": _tokens,
+}  # fmt: skip
 
 
 def count_records(signal: str, request: Any) -> int:
