@@ -1,7 +1,8 @@
 """Takes secrets out of what is about to leave the machine: by the names of keys, and by what secrets look like.
 
 Names are judged by whole words, so that ``max_tokens``, ``token_count`` and ``author`` stay. Looks are those of known
-providers' keys, private-key armour, and values that a name in the text gives away (``API_KEY=…``, ``https://me:…@``).
+providers' keys, private-key armour, and values that a name in the text gives away (``API_KEY=…``, ``--token …``,
+``https://me:…@``), in plain text as in JSON within JSON, within colours, or within a web address.
 It errs towards keeping: what cannot be told from ordinary text stays, so a look through before publishing stays wise.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from typing import Any
 
 MARK = "[REDACTED]"
@@ -26,13 +27,27 @@ _PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("sig
 # Behind "token" these tell that it is not the token itself.
 _ABOUT = frozenset({"count", "counts", "limit", "budget", "type", "usage", "details", "id", "index", "length", "url"})
 # Behind a sensitive name these tell that the value is about the secret, and not the secret.
-_METHODS = frozenset({"type", "method", "mode", "scheme", "provider", "url", "uri", "file", "path", "name", "status"})
+_METHODS = frozenset(
+    {
+        "type", "method", "mode", "scheme", "provider", "url", "uri", "file", "path", "name", "status", "stdin", "jar",
+        "title", "description", "format",
+    }
+)  # fmt: skip
+# In one of these stands the name, beside a "value" that it tells of: headers and variables are often listed so.
+_NAMING = ("name", "key", "header")
+
+# Letters before a word that are not part of it: the end of a colour, of a line in JSON, of a character in an address.
+_ESCAPED = r"(?<=[\[;0-9][mKJ])|(?<=\\[abfnrtv])|(?<=%[0-9A-Fa-f]{2})"
+_COLOUR = r"(?:\x1b\[[0-9;]*[A-Za-z])*"
 
 _LOOKS = re.compile(
     r"""
     (?P<armour>-----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY(?:\ BLOCK)?-----.*?
       (?:-----END\ [A-Z0-9 ]*PRIVATE\ KEY(?:\ BLOCK)?-----|\Z))
-  | (?<![A-Za-z0-9_])(?<![^\n]-)(?P<key>  # a dash before it is that of a word, or of a line that a diff takes out
+  | (?=[A-Za-z])  # a dash before a key is that of a word, or of a line that a diff takes out
+    (?:(?<![A-Za-z0-9_-])|(?<=-)(?:(?<![^\n]-)|(?<=\\n-)|(?<=[\[;0-9]m-))|"""
+    + _ESCAPED
+    + r""")(?P<key>
       sk-(?:ant-|proj-|or-v1-|svcacct-)?[A-Za-z0-9_-]{20,}
     | (?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}
     | gh[pousr]_[A-Za-z0-9]{36,} | github_pat_[A-Za-z0-9_]{22,}
@@ -46,7 +61,7 @@ _LOOKS = re.compile(
     | gsk_[A-Za-z0-9]{30,} | xai-[A-Za-z0-9]{30,} | dop_v1_[a-f0-9]{40,}
     )
   | (?P<bearer>\b(?:[Bb]earer|[Bb]asic)\ +)[A-Za-z0-9._~+/=-]{12,}
-  | (?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,200}:)[^\s/@]{1,200}(?=@)
+  | (?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,200}:)[^\s/]{1,200}(?=@)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -56,11 +71,23 @@ _SIGNS = (
     "xapp-", "AKIA", "ASIA", "AIza", "ya29.", "eyJ", "npm_", "pypi-", "hf_", "SG.", "whsec_", "gsk_", "xai-", "dop_v1_",
     "earer ", "asic ", "://",
 )  # fmt: skip
-# name=value and "name": "value" in running text; the value ends with its quote, or with white space.
-_NAMED = re.compile(
-    r"""(?<![A-Za-z0-9_])(?<![^\n]-)(?P<name>[A-Za-z][A-Za-z0-9_-]{1,60})(?P<between>["']?\s?[=:]\s?)(?P<quote>["']?)"""
-    r"""(?P<value>(?<=")[^"\n]{4,400}|(?<=')[^'\n]{4,400}|(?<!["'])[^\s"'`,;&|<>()\[\]{}$]{6,400}+(?![(\[]))"""
-)
+# Every sensitive name holds one of these.
+_STEMS = ("pass", "pwd", "secret", "credential", "auth", "cookie", "key", "token")
+# name=, "name": and "name","value": in running text, quotes escaped or not; behind --name a blank or a comma will do.
+_NAME = re.compile(
+    r"(?:(?<![A-Za-z0-9_])|" + _ESCAPED + r")(?P<flag>(?<=--))?(?P<name>[A-Za-z_][A-Za-z0-9_-]{1,60}+)" + _COLOUR +
+    r"""(?:\\{0,15}["']?""" + _COLOUR + r"""[ \t]*(?:=>|[=:]|,[ \t]*\\{0,15}["']value\\{0,15}["'][ \t]*:)"""
+    r"""(?:[ \t]+|\s?)"""
+    r"""|(?(flag)(?:[ \t]+(?!-|\.{1,2}/|~/)|\\{0,15}["'],\s*)|(?!)))"""
+)  # fmt: skip
+# What stands behind a name: it ends with its quote, or with white space. A scheme before it is not the secret.
+_SCHEME = r"(?:(?i:bearer|basic|token|digest|apikey)[ ]+)?+"
+_VALUE = re.compile(
+    _COLOUR + r"""(?:(?P<quote>\\{0,15}["'])""" + _SCHEME + r"""(?P<quoted>[^\n]*?)(?=(?<!\\)(?P=quote)|\n|\Z)"""
+    r"""|""" + _SCHEME + r"""(?P<bare>(?!\$)(?:[^\s"'`,;&|<>()\[\]{}\\\x1b]|\\(?!\\{0,15}["'])){6,}+(?![(\[])))"""
+)  # fmt: skip
+_SHORTEST = 4
+_FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9_-]*")
 
 
 def redact(value: Any) -> Any:
@@ -92,15 +119,35 @@ class _Redaction:
         self.found = 0
 
     def value(self, value: Any, name: str = "") -> Any:
+        """``name``: of the key it stands under; what a sensitive one holds is secret however deep it lies."""
         if isinstance(value, Mapping):
-            return {key: self.value(item, str(key)) for key, item in value.items()}
+            return self._mapping(value, name)
         if isinstance(value, (list, tuple)):
-            return [self.value(item, name) for item in value]
+            return [self.value(item, _flag(before) or name) for before, item in pairwise((None, *value))]
         if isinstance(value, str):
             return self.text(value, name)
         if name and is_sensitive(name) and value is not None and not isinstance(value, bool):
             return self._mark()
         return value
+
+    def _mapping(self, value: Mapping[Any, Any], name: str) -> dict[Any, Any]:
+        outer = name if is_sensitive(name) else ""
+        named = next((word for key in _NAMING if isinstance(word := value.get(key), str) and is_sensitive(word)), "")
+        told: dict[Any, Any] = {}
+        for key, item in value.items():
+            inner = str(key)
+            if named and inner == "value":
+                inner = named
+            elif outer and not is_sensitive(inner) and not _tells_about(inner):
+                inner = outer
+            told[self._key(key, told)] = self.value(item, inner)
+        return told
+
+    def _key(self, key: Any, taken: Mapping[Any, Any]) -> Any:
+        if not isinstance(key, str) or (told := self.text(key)) == key:
+            return key
+        names = chain((told,), (f"{told} {number}" for number in count(2)))
+        return next(name for name in names if name not in taken)
 
     def text(self, text: str, name: str = "") -> str:
         if not text or text == MARK:
@@ -111,7 +158,8 @@ class _Redaction:
             if sign in text:
                 text = _LOOKS.sub(self._look, text)
                 break
-        return _NAMED.sub(self._named, text) if "=" in text or ":" in text else text
+        lowered = text.lower()
+        return self._named(text) if any(stem in lowered for stem in _STEMS) else text
 
     def _mark(self) -> str:
         self.found += 1
@@ -120,7 +168,31 @@ class _Redaction:
     def _look(self, found: re.Match[str]) -> str:
         return (found["bearer"] or found["url"] or "") + self._mark()
 
-    def _named(self, found: re.Match[str]) -> str:
-        if found["value"].startswith(MARK) or not is_sensitive(found["name"]):
-            return found[0]
-        return found["name"] + found["between"] + found["quote"] + self._mark()
+    def _named(self, text: str) -> str:
+        pieces, done, position = [], 0, 0
+        while found := _NAME.search(text, position):
+            position = found.end()
+            if not _is_sensitive_in(text, found) or not (value := _VALUE.match(text, position)):
+                continue
+            start, end = value.span("bare" if value["quoted"] is None else "quoted")
+            if end - start < _SHORTEST or text.startswith(MARK, start):
+                continue
+            pieces += [text[done:start], self._mark()]
+            done = position = end
+        return "".join([*pieces, text[done:]])
+
+
+def _is_sensitive_in(text: str, found: re.Match[str]) -> bool:
+    name = found["name"]
+    # The first letter may belong to what stands before the name: "\\npassword", "\x1b[mpassword".
+    return is_sensitive(name) or (text[max(found.start("name") - 1, 0)] in "\\[" and is_sensitive(name[1:]))
+
+
+def _flag(argument: Any) -> str:
+    """The name of an option whose value is the next argument: that of ``--token``; not of ``--token=…``."""
+    return argument.removeprefix("--") if isinstance(argument, str) and _FLAG.fullmatch(argument) else ""
+
+
+def _tells_about(name: str) -> bool:
+    words = _WORD.findall(name)
+    return bool(words) and words[-1].lower() in _METHODS | _ABOUT

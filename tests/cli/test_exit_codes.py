@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -31,6 +32,19 @@ def test_a_reader_that_has_gone_is_no_error(inside: Session, command: list[str])
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("command", [*PRINTING, ["--help"], ["show", "last", "--bogus", "--json"]], ids=" ".join)
+def test_a_full_disk_is_told_on_stderr_and_is_no_defect(inside: Session, command: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "hookkit", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "What it writes cannot be written: No space left on device." in done.stderr
+    assert done.stderr.count("\n") == (1 if "--json" in command else 2)
+    assert "--json" not in command or json.loads(done.stderr)["error"]["code"] == "NOT_WRITTEN"
 
 
 @pytest.mark.parametrize(

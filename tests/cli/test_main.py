@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -53,8 +54,30 @@ def test_every_command_takes_json(name: str) -> None:
 
 def test_an_unknown_command_is_a_usage_error() -> None:
     done = _run("record")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: No such command 'record'.\n hint: See `hookkit --help`.\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list", "--limit", "-1"], ["show", "last", "--bogus"], ["nosuch"], ["trail", "nosuch"], ["search"]]
+)
+def test_a_command_line_that_is_wrong_is_an_error_as_any_other(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.fullmatch(r"error: .+\n hint: See `hookkit.* --help`\.\n", said.err)
+    assert cli.run([*arguments, "--json"]) == 2
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert json.loads(said.out)["error"]["code"] == "BAD_USAGE"
+
+
+def test_without_a_command_there_is_help() -> None:
+    done = _run()
     assert done.returncode == 2
-    assert "No such command 'record'" in done.stderr
+    assert "Examples:" in done.stderr
 
 
 def test_an_expected_failure_says_what_to_do_next() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookkit.cli import run
+from hookkit.store.files import trace_path
 from hookkit.store.node import Node, read_file, read_latest, write
 
 from .recorded import Session, valid
@@ -78,3 +79,17 @@ def test_an_output_that_cannot_be_written_is_an_error(inside: Session, capsys: p
     assert "app.py/x.json cannot be written: Not a directory." in capsys.readouterr().err
     assert run(["export", "deadbeef", "--format", "belay"]) == 2
     assert "hookkit list" in capsys.readouterr().err
+
+
+def test_the_costs_of_a_session_s_tree_are_marked_as_estimates(
+    inside: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = trace_path(inside.trace_id)
+    record = json.loads(path.read_bytes())
+    record["metadata"]["cost"] = {"usd": 0.5, "source": "estimate", "unpriced": [], "models": {}, "steps": {}}
+    record["metrics"]["estimated_cost_usd"] = 0.5
+    path.write_text(json.dumps(record))
+    assert run(["show", "last", "--tree"]) == 0
+    said = capsys.readouterr().out
+    assert "~$" in said
+    assert said.count("~$") == said.count("$")

@@ -240,6 +240,33 @@ def test_costs_go_to_the_phases_of_their_steps_and_what_is_left_to_default() -> 
     assert costs(usd=0.5) == {"default": 0.5}
 
 
+def test_estimates_are_shared_among_the_turns_by_their_tokens_for_each_model_apart() -> None:
+    def used(index: int, second: int, model: str, fresh: int) -> dict[str, Any]:
+        return step(index, "agent", second, **{**usage(fresh, 0, 0, 0), "model": model})
+
+    steps = [
+        step(0, "user", 1, "one"), used(1, 2, "a", 100), used(2, 3, "b", 70),
+        step(3, "user", 4, "two"), used(4, 5, "a", 300), used(5, 6, "told", 900), used(6, 7, "unpriced", 900),
+    ]  # fmt: skip
+    models = {"a": {"usd": 0.4}, "b": {"usd": 1.0}, "told": {"usd": 0.5}, "unpriced": {"usd": None}}
+    cost = {"source": "mixed", "usd": 1.9, "models": models, "steps": {"5": 0.5}, "unpriced": ["unpriced"]}
+    node = tree(*steps, cost=cost)
+    shared = {one.agent_name: one.cost_usd for one in node.children if one.node_type == "phase"}
+    assert shared == pytest.approx({"turn 1: one": 1.1, "turn 2: two": 0.8})
+    renamed = tree(*steps, cost={**cost, "models": {}, "steps": {}, "usd": 1.37, "unpriced": ["told", "unpriced"]})
+    shared = {one.agent_name: one.cost_usd for one in renamed.children if one.node_type == "phase"}
+    assert shared == pytest.approx({"turn 1: one": 1.37 * 170 / 470, "turn 2: two": 1.37 * 300 / 470})
+
+
+def test_output_weighs_more_than_what_is_read_from_the_cache() -> None:
+    steps = [
+        step(0, "user", 1, "one"), step(1, "agent", 2, **usage(0, 1000, 0, 0)),
+        step(2, "user", 3, "two"), step(3, "agent", 4, **usage(0, 0, 0, 1000)),
+    ]  # fmt: skip
+    node = tree(*steps, cost={"source": "estimate", "usd": 5.1})
+    assert [one.cost_usd for one in node.children if one.node_type == "phase"] == pytest.approx([0.1, 5.0])
+
+
 def test_a_trace_id_that_is_no_file_name_is_replaced() -> None:
     odd = record() | {"trace_id": "a/../b"}
     assert node_tree(odd).id == node_tree(odd).id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -59,10 +60,34 @@ def test_prompts_are_headings_and_calls_are_items_with_blocks(name: str) -> None
     assert "- **diffs**: No repository." in told
 
 
+def test_who_goes_on_after_a_subagent_has_a_heading_again() -> None:
+    def step(index: int, role: str, content: str, parent: int | None, who: str = "main") -> dict[str, Any]:
+        kind = "main" if parent is None else "subagent"
+        return {
+            **record("claude-code")["steps"][0], "step_index": index, "role": role, "content": content,
+            "parent_step": parent, "call_type": kind, "agent_role": who, "tool_calls": [], "observations": [],
+        }  # fmt: skip
+
+    given_record = record("claude-code")
+    given_record["steps"] = [
+        step(0, "user", "go", None), step(1, "agent", "I ask", None),
+        step(2, "user", "look", 1, "a*b"), step(3, "user", "look too", 0, "c"), step(4, "agent", "I see", 1, "a*b"),
+        step(5, "user", "deeper", 4, "d"), step(6, "agent", "found", 4, "d"), step(7, "agent", "so", 1, "a*b"),
+        step(8, "agent", "Both answered", None), step(9, "agent", "Done", None), step(10, "user", "next", None),
+    ]  # fmt: skip
+    told = text("md", Source(given_record, diffs=Diffs("No repository.")))
+    assert [name for _, name in headings(told)][1:] == [
+        "Turn 1: go", "Subagent a\\*b: look", "Subagent c: look too", "Subagent a\\*b, continued", "Subagent d: deeper",
+        "Subagent a\\*b, continued", "Main agent, continued", "Turn 2: next",
+    ]  # fmt: skip
+    assert told.index("Main agent, continued") < told.index("> Both answered")
+
+
 def test_a_hostile_session_leaves_no_html_no_image_and_no_heading_of_its_own() -> None:
     told = text("md", Source(hostile(), diffs=Patches()))
     assert not FORBIDDEN & {token.type for token in tokens(told)}
-    assert [tag for tag, _ in headings(told)] == ["h1", "h2", "h3"]
+    assert [tag for tag, _ in headings(told)] == ["h1", "h2", "h3", "h3"]
+    assert headings(told)[-1][1] == "Main agent, continued"
     blocks = [token.content for token in tokens(told) if token.type == "fence" and token.info == "diff"]
     assert len(blocks) == 9
     assert all(block == blocks[0] and f"+{SCRIPT}\n+```\n" in block for block in blocks)

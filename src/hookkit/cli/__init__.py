@@ -5,6 +5,7 @@ Exit codes: 0 fine, 1 something is wrong, 2 usage, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import click
 
 from hookkit import __version__
-from hookkit.errors import HookkitError
+from hookkit.errors import HookkitError, UsageError
 
 # Command -> module of hookkit.cli and the name of the click command in it.
 COMMANDS: Mapping[str, tuple[str, str]] = {
@@ -63,6 +64,9 @@ Examples:
 """
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+
+
 class _ReaderGoneError(Exception):
     """Who reads standard output went away; said in a way that click does not make an exit code of its own of."""
 
@@ -83,7 +87,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # what cannot be written is told here, not by the interpreter when it ends
+            return result
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
 
@@ -108,25 +114,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; give its exit code."""
+    as_json = "--json" in arguments
+    try:
+        return _run(arguments, as_json)
+    except OSError as error:  # also of the telling of another error
+        return _unwritten(error, as_json)
+
+
+def _run(arguments: Sequence[str], as_json: bool) -> int:
+    """Raises OSError where what is written finds no room."""
     try:
         result = cli.main(args=[*arguments], prog_name="hookkit", standalone_mode=False, color=_colour())
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # since click 8.2
+            error.show()
+            return error.exit_code
+        return _refuse(_translated(error), as_json)
     except (click.Abort, KeyboardInterrupt):
         return 130
     except _ReaderGoneError:
-        # `hookkit list | head`: not an error, and nothing more may be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()  # `hookkit list | head`: not an error
         return 0
     except HookkitError as error:
-        return _refuse(error, as_json="--json" in arguments)
+        return _refuse(error, as_json)
     except Exception as error:
         if "_HOOKKIT_COMPLETE" in os.environ:
             return 1  # a shell asks what to offer: nothing may disturb the line that is being typed
-        return _unexpected(error, as_json="--json" in arguments)
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            raise
+        return _unexpected(error, as_json)
     return result if isinstance(result, int) else 0
 
 
@@ -139,12 +157,42 @@ def _colour() -> bool | None:
     return True if wanted() else None
 
 
-def _refuse(error: HookkitError, as_json: bool) -> int:
+def _translated(error: click.ClickException) -> HookkitError:
+    """What click says of a command line, as an error of ours."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"See `{context.command_path if context else 'hookkit'} --help`."
+    return UsageError("BAD_USAGE", error.format_message(), hint)
+
+
+def _close_output() -> None:
+    """Nothing more may be written at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unwritten(error: OSError, as_json: bool) -> int:
+    """A full disk, or a terminal that is gone, is no defect of ours."""
+    refused = HookkitError(
+        "NOT_WRITTEN",
+        f"What it writes cannot be written: {error.strerror}.",
+        "Make room on the disk, or let the output go elsewhere; then run it again.",
+    )
+    try:
+        code = _refuse(refused, as_json)
+        sys.stdout.flush()
+    except OSError:
+        _close_output()
+        code = _refuse(refused, as_json, err=True) if as_json else refused.exit_code
+    return code
+
+
+def _refuse(error: HookkitError, as_json: bool, err: bool = False) -> int:
     if as_json:
         import json
 
         body = {"code": error.code, "message": error.message, "hint": error.hint}
-        click.echo(json.dumps({"status": "error", "error": body}))  # ASCII: names may hold bytes that are no text
+        click.echo(
+            json.dumps({"status": "error", "error": body}), err=err
+        )  # ASCII: names may hold bytes that are no text
     else:
         click.echo(f"error: {error.message}\n hint: {error.hint}", err=True)
     return error.exit_code

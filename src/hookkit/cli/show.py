@@ -85,8 +85,10 @@ def command(
         return 0
     if tree:
         from hookkit.exporters.formats.belay import node_tree
+        from hookkit.store.summary import summarise
+        from hookkit.views import cost
 
-        return show_tree.show(node_tree(record), as_json)
+        return show_tree.show(node_tree(record), as_json, cost.marks(summarise(record)))
     from hookkit import config
     from hookkit.views import show
 

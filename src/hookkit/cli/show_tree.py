@@ -23,12 +23,13 @@ def read(path: str) -> Node:
     return read_latest(path) if os.path.isdir(path) else read_file(path)
 
 
-def show(node: Node, as_json: bool) -> int:
+def show(node: Node, as_json: bool, marks: tuple[str, str] = ("", "")) -> int:
+    """Print a tree. marks: of its costs, see ``views.cost``."""
     if as_json:
         click.echo(node.to_json())
         return 0
     from hookkit.views.tree import render
 
-    for line in render(node):
+    for line in render(node, marks=marks):
         click.echo(line)
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 from hookkit.exporters.source import Row, Source
 from hookkit.store.plain import plain
 from hookkit.store.summary import summarise
-from hookkit.views import text
+from hookkit.views import cost, text
 
 _MOST = 100_000  # characters of one input, result or diff; the whole of it is in json and jsonl
 
@@ -29,7 +29,6 @@ def facts(source: Source) -> Iterator[tuple[str, str]]:
     work += [f"{failed} failed"] * bool(failed) + [text.counted(subagents, "subagent")] * bool(subagents)
     lasted = f" ({text.duration(summary['duration_s'] * 1000)})" if summary["duration_s"] is not None else ""
     buckets = ("input", "output", "cache_read", "cache_write")
-    cost = summary["cost_usd"]
     found = {
         "agent": " ".join(str(word) for word in words if word),
         "trace": summary["trace_id"],
@@ -39,7 +38,7 @@ def facts(source: Source) -> Iterator[tuple[str, str]]:
         "model": ", ".join(summary["models"]),
         "work": ", ".join(work),
         "tokens": ", ".join(f"{name.replace('_', ' ')} {summary[f'{name}_tokens']:,}" for name in buckets),
-        "cost": f"{cost:.4f} USD" if cost is not None else "",
+        "cost": cost.told(source.record),
         "blocked": "; ".join(summary["blocked"]),
         "diffs": source.diffs.missing,
         "redacted": "" if source.redactions is None else "what looked like a secret, or was named like one",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from hookkit.views import text
+from hookkit.views import cost, text
 from hookkit.views.cells import width
 
 Summary = Mapping[str, Any]
@@ -65,14 +65,6 @@ def _tokens(summary: Summary) -> str:
     return text.tokens(sum(summary[key] for key in keys))
 
 
-def _cost(summary: Summary) -> str:
-    """``$0.42``; ``~`` before an estimate, ``+`` behind what leaves out models without a price."""
-    if summary["cost_usd"] is None:
-        return ""
-    about = "" if summary["cost_source"] == "agent" else "~"
-    return about + text.usd(summary["cost_usd"]) + "+" * bool(summary["unpriced_models"])
-
-
 _TITLE = 80
 _SHORTEST_TITLE = 14  # cells; other columns go before it gets less
 _AGE, _TIME = "ACTIVE", "LAST ACTIVITY"
@@ -86,7 +78,7 @@ _COLUMNS = (
     _Column("CALLS", lambda summary: str(summary["tool_calls"]), right=True),
     _Column("FAILED", lambda summary: str(summary["failed_tool_calls"] or ""), right=True),
     _Column("TOKENS", _tokens, right=True),
-    _Column("COST", _cost, right=True),
+    _Column("COST", cost.short, right=True),
 )
 _LONG = (_Column("MODELS", lambda summary: text.one_line(", ".join(summary["models"]), 40)),)
 # Where there is no room for all; the trace and as much of its title as fits stay.

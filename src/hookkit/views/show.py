@@ -8,7 +8,7 @@ from typing import Any
 from hookkit.store.plain import plain
 from hookkit.store.summary import summarise
 from hookkit.trails.timeline import Gap, Window
-from hookkit.views import filters, text
+from hookkit.views import cost, filters, text
 from hookkit.views.cells import width
 from hookkit.views.clock import Clock, Times
 from hookkit.views.filters import Predicate
@@ -52,7 +52,7 @@ def header(record: Mapping[str, Any]) -> Iterator[str]:
         ("model", ", ".join(plain(model) for model in summary["models"])),
         ("work", _work(summary)),
         ("tokens", _tokens(summary)),
-        ("cost", _cost(summary, record)),
+        ("cost", cost.told(record)),
         ("capture", _capture(summary)),
         ("state", _state(summary)),
     ]
@@ -83,21 +83,6 @@ def _tokens(summary: Mapping[str, Any]) -> str:
         ("cache write", "cache_write_tokens"),
     )
     return ", ".join(f"{name} {summary[key]:,}" for name, key in names)
-
-
-def _cost(summary: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """What it cost, and who says so; "" for a session without tokens."""
-    usd, source, cost = summary["cost_usd"], summary["cost_source"], record["metadata"].get("cost") or {}
-    listed = plain(cost.get("prices") or "")
-    unpriced = ", ".join(plain(model) for model in summary["unpriced_models"])
-    if usd is None:
-        if not unpriced:
-            return ""
-        return f"not known: {listed} has no price of {unpriced}" if listed else "not known without hookkit[prices]"
-    estimate = f"estimate, {listed}" if listed else "estimate"
-    said = {"agent": "as the agent says", "mixed": f"in part as the agent says, in part {estimate}"}
-    without = f"; without {unpriced}" if unpriced else ""
-    return f"{'at least ' if unpriced else ''}{text.usd(usd)} ({said.get(source, estimate)}{without})"
 
 
 def _capture(summary: Mapping[str, Any]) -> str:

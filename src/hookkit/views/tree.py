@@ -101,11 +101,16 @@ class _Row:
     is_parent: bool
 
 
-def render(node: Node, columns: int | None = None, glyphs: Glyphs | None = None) -> Iterator[str]:
-    """The lines of a tree, none wider than ``columns``: the terminal's, or 100 where there is none."""
+def render(
+    node: Node, columns: int | None = None, glyphs: Glyphs | None = None, marks: tuple[str, str] = ("", "")
+) -> Iterator[str]:
+    """The lines of a tree, none wider than ``columns``: the terminal's, or 100 where there is none.
+
+    marks: what stands before and behind every cost, see ``views.cost``.
+    """
     room = columns or shutil.get_terminal_size((_PIPED, 24)).columns
     drawn = glyphs or (Glyphs() if icons() is UNICODE else ASCII)
-    rows = [*_rows(Sum(node), drawn)]
+    rows = [*_rows(Sum(node), drawn, marks)]
     widths = {key: max(len(row.cells[key]) for row in rows) for key in _TITLES}
     widths = {key: max(size, len(_TITLES[key])) for key, size in widths.items() if size}
     longest = max(width(row.name) for row in rows)
@@ -134,12 +139,12 @@ def _cell(row: _Row, key: str, size: int) -> str:
     return text.styled(said, "red" if row.percent > DANGER else "yellow" if row.percent > WARNING else "green")
 
 
-def _rows(top: Sum, glyphs: Glyphs) -> Iterator[_Row]:
+def _rows(top: Sum, glyphs: Glyphs, marks: tuple[str, str]) -> Iterator[_Row]:
     todo: list[tuple[Sum, str, str, str]] = [(top, "", "", "")]
     while todo:
         one, lead, below, mark = todo.pop()
         name = mark + one.node.agent_name if one.node.node_type != "marker" else one.node.agent_name
-        yield _row(one, lead, name, glyphs)
+        yield _row(one, lead, name, glyphs, marks)
         shown = [*_shown(one.children)]
         for at, (child, follows) in reversed([*enumerate(shown)]):
             last = at == len(shown) - 1
@@ -161,7 +166,7 @@ def _shown(children: Sequence[Sum]) -> Iterator[tuple[Sum, bool]]:
         yield marker, False
 
 
-def _row(one: Sum, lead: str, name: str, glyphs: Glyphs) -> _Row:
+def _row(one: Sum, lead: str, name: str, glyphs: Glyphs, marks: tuple[str, str]) -> _Row:
     said = plain(name)
     if glyphs is ASCII:
         said = said.replace("→", "->").encode("ascii", "backslashreplace").decode()
@@ -170,7 +175,7 @@ def _row(one: Sum, lead: str, name: str, glyphs: Glyphs) -> _Row:
     warned, known = one.warnings
     cells = {
         "time": text.duration(one.duration_ms) if one.duration_ms else "",
-        "cost": _cost(one.cost_usd),
+        "cost": _cost(one.cost_usd).join(marks) if one.cost_usd else "",
         "tokens": f"{text.tokens(taken)}/{text.tokens(given)}" if taken or given else "",
         "context": f"{one.percent:.0f}%" if one.percent is not None else "",
         "bar": thermobar(one.percent, glyphs) if one.percent is not None else "",
@@ -198,8 +203,6 @@ def sparkline(percents: Sequence[float], glyphs: Glyphs) -> str:
 
 
 def _cost(usd: float) -> str:
-    if not usd:
-        return ""
     if usd < 0.0001:
         return "<$0.0001"
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"

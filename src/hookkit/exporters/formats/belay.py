@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _TITLE = 48
 _PROMPTED = ("input_tokens", "cache_read_tokens", "cache_write_tokens")
 _LEAST_COST = 1e-9
+_PRICES = (("input_tokens", 1), ("output_tokens", 5), ("cache_read_tokens", 0.1), ("cache_write_tokens", 1.25))
 
 
 def export(source: Source) -> Iterator[str]:
@@ -245,20 +246,58 @@ def _open(part: _Part, inner: Sequence[_Part], times: Timeline) -> int:
 
 
 def _share_cost(record: Mapping[str, Any], parts: list[_Part]) -> None:
-    """The costs of steps go to their phases; what no step accounts for to the only phase, else to ``default``."""
+    """The costs of steps go to their phases; what of them is estimated is shared by tokens, for each model apart.
+
+    What no step accounts for goes to the only phase, else to ``default``.
+    """
     cost = (record.get("metadata") or {}).get("cost")
     if not isinstance(cost, Mapping):
         return
-    steps = cost.get("steps") or {}
+    told = cost.get("steps") or {}
     for part in parts:
-        part.cost_usd = float(sum(steps.get(str(step["step_index"])) or 0 for step in part.steps))
-    left = float(cost.get("usd") or 0) - sum(part.cost_usd for part in parts)
+        part.cost_usd = float(sum(told.get(str(step["step_index"])) or 0 for step in part.steps))
+    if cost.get("source") in ("estimate", "mixed"):
+        _share_estimate(cost, told, parts)
+    left = _left(cost, parts)
     if left > _LEAST_COST:
         rest = parts[0] if len(parts) == 1 else next((part for part in parts if not part.marked), None)
         if rest is None:
             rest = _Part("default", "default", marked=False)
             parts.append(rest)
         rest.cost_usd += left
+
+
+def _share_estimate(cost: Mapping[str, Any], told: Mapping[str, float], parts: Sequence[_Part]) -> None:
+    known: dict[str, float] = {}
+    weights: dict[str, list[tuple[_Part, float]]] = {}
+    for part in parts:
+        for step in part.steps:
+            index, model = str(step["step_index"]), str(step.get("model"))
+            if index in told:
+                known[model] = known.get(model, 0.0) + (told[index] or 0)
+            elif weight := _weight(step):
+                weights.setdefault(model, []).append((part, weight))
+    for model, one in (cost.get("models") or {}).items():
+        _share((one.get("usd") or 0) - known.get(model, 0.0), weights.get(model, ()))
+    unpriced = cost.get("unpriced") or ()
+    priced = [one for model, some in weights.items() if model not in unpriced for one in some]
+    _share(_left(cost, parts), priced)  # of models that are called otherwise in the steps
+
+
+def _share(usd: float, weights: Sequence[tuple[_Part, float]]) -> None:
+    total = sum(weight for _, weight in weights)
+    for part, weight in weights if usd > _LEAST_COST else ():
+        part.cost_usd += usd * weight / total
+
+
+def _weight(step: Mapping[str, Any]) -> float:
+    """What the tokens of a completion cost against each other, about as most providers price them."""
+    usage = step.get("token_usage") or {}
+    return float(sum((usage.get(key) or 0) * price for key, price in _PRICES))
+
+
+def _left(cost: Mapping[str, Any], parts: Sequence[_Part]) -> float:
+    return float(cost.get("usd") or 0) - sum(part.cost_usd for part in parts)
 
 
 def _lasted(record: Mapping[str, Any]) -> int:

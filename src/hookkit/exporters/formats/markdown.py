@@ -21,11 +21,34 @@ def export(source: Source) -> Iterator[str]:
     yield f"# {_escaped(prose.title(source.record))}\n\n"
     for name, value in prose.facts(source):
         yield f"- **{name}**: {_escaped(value)}\n"
+    talks = _Talks()
     for part in parts(source.record):
+        yield talks.resumed(part)
         if reasoning := part.step.get("reasoning_content"):
             yield f"\nReasoning:\n\n{fenced(prose.safe(reasoning), 'text')}"
         for row in part.rows:
             yield from _row(source, part, row)
+
+
+class _Talks:
+    """Whose words the last heading stands above: a subagent's end with no prompt of the one that called it."""
+
+    def __init__(self) -> None:
+        self._now: tuple[int | None, bool] = (None, False)
+        self._names = {self._now: "Main agent"}
+
+    def resumed(self, part: Part) -> str:
+        """The heading of a part that goes on with an earlier talk; "" where the last heading or its own will do."""
+        if not part.rows and not part.step.get("reasoning_content"):
+            return ""
+        talk = (part.step.get("parent_step"), part.step.get("call_type") == "subagent")
+        before, self._now = self._now, talk
+        prompts = [row.item for row in part.rows if row.item.kind in ("turn", "subagent")]
+        if prompts and prompts[0].kind == "subagent":
+            self._names[talk] = f"Subagent {_escaped(plain(prompts[0].name))}"
+        if prompts or talk == before:
+            return ""
+        return f"\n### {self._names.get(talk, 'Subagent')}, continued\n"
 
 
 def _row(source: Source, part: Part, row: Row) -> Iterator[str]:

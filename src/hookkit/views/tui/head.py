@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
-from hookkit.views import text
+from hookkit.views import cost, text
 from hookkit.views.tui.line import Line, safe
 
 
@@ -28,7 +28,7 @@ def head(summary: Mapping[str, Any]) -> list[Line]:
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[str]:
-    made, cost = summary["output_tokens"], summary["cost_usd"]
+    made = summary["output_tokens"]
     given = sum(summary[key] for key in ("input_tokens", "cache_read_tokens", "cache_write_tokens"))
     return [
         text.counted(summary["turns"], "turn"),
@@ -36,6 +36,6 @@ def _numbers(summary: Mapping[str, Any]) -> list[str]:
         f"{summary['failed_tool_calls']} failed" if summary["failed_tool_calls"] else "",
         text.counted(summary["subagents"], "subagent") if summary["subagents"] else "",
         f"{text.tokens(given)} tokens in, {text.tokens(made)} out" if given or made else "",
-        f"${cost:.2f}" if cost is not None else "",
+        cost.short(summary),
         "blocked" if summary["blocked"] else "" if summary["complete"] else "not ended",
     ]

@@ -16,7 +16,7 @@ from textual.strip import Strip
 
 from hookkit.errors import HookkitError
 from hookkit.store.index import activity
-from hookkit.views import text
+from hookkit.views import cost, text
 from hookkit.views.tui.app import Refused
 from hookkit.views.tui.banner import Banner, Bar
 from hookkit.views.tui.line import Line, cut, safe, segments, width_of
@@ -55,7 +55,7 @@ _COLUMNS: Sequence[tuple[str, int, int, Callable[[Summary], str]]] = (
     ("CALLS", -5, 76, lambda summary: str(summary["tool_calls"])),
     ("FAILED", -6, 76, lambda summary: str(summary["failed_tool_calls"] or "")),
     ("TOKENS", -6, 90, lambda summary: text.tokens(_tokens(summary))),
-    ("COST", -7, 130, lambda summary: "" if summary["cost_usd"] is None else f"${summary['cost_usd']:.2f}"),
+    ("COST", -9, 130, cost.short),
 )
 
 
