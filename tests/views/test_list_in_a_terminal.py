@@ -49,6 +49,14 @@ def test_sessions_are_filtered_as_one_types_opened_and_left() -> None:
         assert terminal.press("q").ended() == 0
 
 
+def test_what_is_typed_in_one_burst_is_the_filter_and_enter_behind_it_opens() -> None:
+    with Terminal(*LIST) as terminal:
+        terminal.wait("1/251").press("/pirsq").wait("/pirsq  by activity  0/0")
+        terminal.press("\x1b").wait("1/251").press("/else\r\r").wait("? help")
+        terminal.press("q").wait("/else  by activity  1/1")
+        terminal.press("/wide q").wait("/wide q ")  # instead of the words before
+
+
 def test_sessions_are_sorted_and_the_selection_stays_on_its_session() -> None:
     with Terminal(*LIST, rows=30, columns=140) as terminal:
         terminal.wait("1/251")

@@ -6,24 +6,19 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Key
-from textual.screen import Screen
 from textual.strip import Strip
 
 from hookkit.errors import HookkitError
 from hookkit.store.index import activity
 from hookkit.views import text
-from hookkit.views.tui.app import Refused
+from hookkit.views.tui.app import Refused, View
 from hookkit.views.tui.banner import Banner, Bar
 from hookkit.views.tui.line import Line, cut, safe, segments, width_of
 from hookkit.views.tui.lines import LineList
-
-if TYPE_CHECKING:
-    from hookkit.views.tui.prompt import Prompt
 
 Summary = Mapping[str, Any]
 
@@ -111,7 +106,7 @@ class _Heading(Banner):
         return Strip(segments([("  ", ""), *self._rows.heading(width - 2)], width), width)
 
 
-class SessionsScreen(Screen[None]):
+class SessionsScreen(View):
     """The sessions. pages: their summaries as JSON, "" for one that cannot be read; show: the view of one."""
 
     CSS = "SessionsScreen LineList { height: 1fr; }"
@@ -123,7 +118,7 @@ class SessionsScreen(Screen[None]):
         Binding("r", "reverse", show=False),
     ]
 
-    def __init__(self, pages: Iterator[Sequence[str]], show: Callable[[Summary], Screen[None]]) -> None:
+    def __init__(self, pages: Iterator[Sequence[str]], show: Callable[[Summary], View]) -> None:
         super().__init__()
         self._pages, self._show = pages, show
         self._rows = SessionRows()
@@ -180,7 +175,7 @@ class SessionsScreen(Screen[None]):
     def on_refused(self, message: Refused) -> None:
         self._bar.say(message.error.message)
 
-    def on_key(self, event: Key) -> None:
+    def pressed(self, key: str) -> None:
         self._bar.clear()
 
     def action_open(self) -> None:
@@ -196,20 +191,21 @@ class SessionsScreen(Screen[None]):
         self._rows.reverse = not self._rows.reverse
         self._arrange()
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         from hookkit.views.tui.prompt import Prompt
 
-        self.mount(Prompt("/", self._rows.filter), before=self._bar)
+        prompt = Prompt(self._rows.filter, self._answered, self._filter)
+        await self.mount(prompt, before=self._bar)
+        self.set_focus(prompt)
 
     def action_unfilter(self) -> None:
-        self._rows.filter = ""
+        self._filter("")
+
+    def _filter(self, words: str) -> None:
+        self._rows.filter = words
         self._arrange()
 
-    def on_prompt_typed(self, message: Prompt.Typed) -> None:
-        self._rows.filter = message.text
-        self._arrange()
-
-    def on_prompt_answered(self, message: Prompt.Answered) -> None:
-        self._list.focus()
-        if message.cancelled:
-            self.action_unfilter()
+    def _answered(self, words: str | None) -> None:
+        self.set_focus(self._list)
+        if words is None:
+            self._filter("")
