@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -171,6 +172,24 @@ def test_events_follow_their_schema(transcript: Path) -> None:
     assert sorted(types[4:]) == ["llm.response", "llm.response", "text", "tool.error"]
     ended = next(event for event in events if event["type"] == "tool.end")
     assert (ended["before"], ended["after"], ended["success"]) == (f"{1:040x}", f"{2:040x}", True)
+
+
+def test_colours_leave_no_broken_escapes(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(transcript, *SESSION_LINES)
+
+    def rows() -> list[str]:
+        with tail("--plain") as process:
+            found = [line(process)]
+            while not found[-1].endswith("Done."):
+                found.append(line(process))
+            return found
+
+    plain = rows()
+    assert any(" in, " in each for each in plain)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = rows()
+    assert any("\x1b[2m" in each for each in coloured)
+    assert [re.sub(r"\x1b\[[\d;]*m", "", each) for each in coloured] == plain
 
 
 def test_a_recorded_session_is_followed_by_its_name(transcript: Path) -> None:
