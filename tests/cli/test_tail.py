@@ -278,6 +278,27 @@ def test_what_the_program_started_is_stopped_with_it(project: Path, tmp_path: Pa
     raise AssertionError("it still runs")
 
 
+STUBBORN = "trap '' TERM; echo $$ > {pid}; echo ready >&2; while :; do sleep 0.05; done"
+
+
+def test_a_program_that_does_not_end_when_it_is_asked_is_killed(project: Path, tmp_path: Path) -> None:
+    with tail("--", "sh", "-c", STUBBORN.format(pid=tmp_path / "pid")) as process:
+        assert line(process, "stderr") == "ready"
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGKILL
+
+
+def test_no_program_is_left_behind_when_nobody_reads_on(transcript: Path, tmp_path: Path) -> None:
+    with tail("--", "sh", "-c", STUBBORN.format(pid=tmp_path / "pid")) as process:
+        assert line(process, "stderr") == "ready"
+        assert process.stdout
+        process.stdout.close()
+        add(transcript, *SESSION_LINES)
+        process.wait(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
