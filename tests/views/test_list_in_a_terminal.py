@@ -71,6 +71,16 @@ def test_sessions_are_sorted_and_the_selection_stays_on_its_session() -> None:
         terminal.press("\x1b[H").wait("1/251").wait("Task 0")
 
 
+@pytest.mark.parametrize("columns", [60, 76, 90, 100, 120, 130])
+@pytest.mark.parametrize("more", [(), ("--limit", "3")], ids=["with a scroll bar", "without"])
+def test_columns_stand_below_their_headings(columns: int, more: tuple[str, ...]) -> None:
+    with Terminal(*LIST, *more, columns=columns) as terminal:
+        terminal.wait("1/251" if not more else "1/3").press("jj").wait("3/")
+        heading, row = terminal.lines[1], terminal.lines[3]
+        assert heading.index("TITLE") == row.index("Task ")
+        assert {60: "AGENT", 76: "FAILED", 90: "TOKENS", 100: "PROJECT", 120: "TURNS", 130: "COST"}[columns] in heading
+
+
 def test_options_choose_what_is_listed() -> None:
     with Terminal(*LIST, "--project", "/home/dev/elsewhere") as terminal:
         terminal.wait("1/1")

@@ -54,6 +54,9 @@ _COLUMNS: Sequence[tuple[str, int, int, Callable[[Summary], str]]] = (
 )
 
 
+_BESIDE = 3  # cells of the terminal that no row has: of the mark, and of the scroll bar
+
+
 class SessionRows:
     """Sessions, of which those are listed that have every word of ``filter`` in them."""
 
@@ -87,7 +90,7 @@ def _haystack(summary: Summary) -> str:
 def _cells(width: int, values: Sequence[str], title: str) -> Line:
     line = []
     for (_, size, least, _), value in zip(_COLUMNS, values, strict=True):
-        if width + 2 >= least:  # two cells are those of the mark
+        if width + _BESIDE >= least:
             said = cut(safe(value), abs(size))
             blank = " " * (abs(size) - width_of(said))
             line.append((f"{said}{blank}  " if size > 0 else f"{blank}{said}  ", ""))
@@ -95,21 +98,22 @@ def _cells(width: int, values: Sequence[str], title: str) -> Line:
 
 
 class _Heading(Banner):
-    """The names of the columns that there is room for."""
+    """The names of the columns that the rows of a list have room for."""
 
-    def __init__(self, rows: SessionRows) -> None:
+    def __init__(self, rows: SessionRows, of: LineList) -> None:
         super().__init__([[]])
-        self._rows = rows
+        self._rows, self._of = rows, of
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        return Strip(segments([("  ", ""), *self._rows.heading(width - 2)], width), width)
+        heading = self._rows.heading(self._of.scrollable_content_region.width - 2)
+        return Strip(segments([("  ", ""), *heading], width), width)
 
 
 class SessionsScreen(View):
     """The sessions. pages: their summaries as JSON, "" for one that cannot be read; show: the view of one."""
 
-    CSS = "SessionsScreen LineList { height: 1fr; }"
+    CSS = "SessionsScreen LineList { height: 1fr; scrollbar-gutter: stable; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", show=False),
         Binding("slash", "filter", show=False),
@@ -127,7 +131,7 @@ class SessionsScreen(View):
 
     def compose(self) -> ComposeResult:
         yield Banner([[("Recorded sessions", "bold")]])
-        yield _Heading(self._rows)
+        yield _Heading(self._rows, self._list)
         yield self._list
         yield self._bar
 
