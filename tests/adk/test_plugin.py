@@ -13,14 +13,15 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hookkit import paths
+from hookkit import paths, phases
 from hookkit.capture.ingest import ingest_session
-from hookkit.runlog.log import Phase, RunLog, current_log, current_phase
+from hookkit.runlog.log import RunLog
 
 from .scene import (
     AgentTracePlugin,
@@ -160,19 +161,22 @@ def test_a_preview_is_no_longer_than_asked_for() -> None:
 
 
 async def _ask(runner: InMemoryRunner, user: str, phase: str | None = None) -> None:
-    if phase is not None:
-        current_phase.set(Phase(f"p-{phase}", phase))
+    with phases.trace("pipe", dir=paths.home()) if phase else nullcontext(), phases.phase(phase or ""):
+        await _asked(runner, user)
+
+
+async def _asked(runner: InMemoryRunner, user: str) -> None:
     session = await runner.session_service.create_session(app_name="many", user_id=user)
     async for _ in runner.run_async(user_id=user, session_id=session.id, new_message=message(f"I am {user}.")):
         await asyncio.sleep(0)
 
 
-def _many(plugin: AgentTracePlugin, number: int, phases: bool = False) -> None:
+def _many(plugin: AgentTracePlugin, number: int, in_phases: bool = False) -> None:
     root = agent("root", *[each for _ in range(number) for each in [says("Hello.")]])
     runner = InMemoryRunner(app=App(name="many", root_agent=root, plugins=[plugin]))
 
     async def everything() -> None:
-        await asyncio.gather(*(_ask(runner, f"u{n}", f"part {n}" if phases else None) for n in range(number)))
+        await asyncio.gather(*(_ask(runner, f"u{n}", f"part {n}" if in_phases else None) for n in range(number)))
         await runner.close()
 
     with warnings.catch_warnings():
@@ -192,17 +196,19 @@ def test_conversations_at_the_same_time_have_a_log_each() -> None:
 
 def test_conversations_at_the_same_time_in_one_log_are_kept_apart() -> None:
     plugin = AgentTracePlugin(ingest=False, run_id="one/../log")
-    _many(plugin, 3, phases=True)
+    _many(plugin, 3, in_phases=True)
     (path,) = plugin.paths
     assert path.name.endswith("_one-..-log.jsonl")
     record = record_of(path)
     said = [str(step.content) for step in record.steps]
     assert sorted(said[::2]) == ["I am u0.", "I am u1.", "I am u2."]
     assert said[1::2] == ["Hello."] * 3
-    phases = [record.metadata["step_phases"][str(index)] for index in range(6)]
-    assert phases == [f"p-part {text[6]}" for text in said[::2] for _ in range(2)]
+    names = {phase["id"]: phase["name"] for phase in record.metadata["phases"]}
+    assert sorted(names.values()) == ["part 0", "part 1", "part 2"]
+    found = [names[record.metadata["step_phases"][str(index)]] for index in range(6)]
+    assert found == [f"part {text[6]}" for text in said[::2] for _ in range(2)]
     for line in path.read_text().splitlines():
-        assert json.loads(line)["phase_id"].startswith("p-part ")
+        assert json.loads(line)["phase_id"] in names
 
 
 def test_a_run_in_a_thread_of_its_own() -> None:
@@ -216,25 +222,34 @@ def test_a_run_in_a_thread_of_its_own() -> None:
     assert [step.content for step in record_of(plugin.paths[0]).steps] == ["Go.", None, "Three."]
 
 
-def test_what_runs_inside_a_pipeline_says_so_in_its_log(home: Path) -> None:
-    log = RunLog(home / "logs", "pipeline")
-    outer, inner = Phase("p1", "build"), Phase("p2", "review", parent="p1")
-    for phase in (outer, inner):
-        log.write("phase.start", phase_id=phase.id, name=phase.name, parent_id=phase.parent)
-    log_token, phase_token = current_log.set(log), current_phase.set(inner)
-    try:
-        played = play(adder())
-    finally:
-        current_log.reset(log_token)
-        current_phase.reset(phase_token)
-    for phase in (inner, outer):
-        log.write("phase.end", phase_id=phase.id, name=phase.name)
-    assert played.plugin.paths == []
-    record = record_of(log.path)
-    names = [(phase["id"], phase["name"], phase["parent"]) for phase in record.metadata["phases"]]
-    assert names == [("p1", "build", None), ("p2", "review", "p1")]
-    assert all(phase["started_at"] < phase["ended_at"] for phase in record.metadata["phases"])
-    assert record.metadata["step_phases"] == {"0": "p2", "1": "p2", "2": "p2"}
+def test_what_runs_inside_a_phase_says_so_in_its_log(home: Path) -> None:
+    plugin = AgentTracePlugin(ingest=False, run_id="one")
+    with phases.trace("pipe", dir=home / "trees") as pipe:
+        play(agent("root", says("Before.")), plugin=plugin)
+        with phases.phase("unseen"):
+            pass
+        with phases.phase("p0"):
+            with phases.phase("inner"):
+                play(adder(), plugin=plugin)
+            play(agent("root", says("Bye.")), plugin=plugin)
+        pipe.begin("still open")
+        play(agent("root", says("Really.")), plugin=plugin)
+    played = play(agent("root", says("Outside.")), plugin=plugin)
+    record = played.record
+    told = record.metadata["phases"]
+    tree = phases.read_latest(home / "trees")
+    ids = {node.agent_name: node.id for node in tree.children if node.node_type == "phase"}
+    assert [(phase["id"], phase["name"], phase["parent"]) for phase in told] == [
+        (ids["p0"], "p0", None), (ids["p0 / inner"], "inner", ids["p0"]), (ids["still open"], "still open", None),
+    ]  # fmt: skip
+    assert all(phase["started_at"] < phase["ended_at"] for phase in told)
+    names = {phase["id"]: phase["name"] for phase in told}
+    places = record.metadata["step_phases"]
+    assert [names.get(places.get(str(step.step_index), "")) for step in record.steps] == [
+        None, None, "inner", "inner", "inner", "p0", "p0", "still open", "still open", None, None,
+    ]  # fmt: skip
+    for event in played.all("llm.response"):
+        assert event.get("phase") == names.get(event.get("phase_id", ""))
 
 
 def test_the_side_channel_takes_the_same_events_and_never_holds_up(home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +174,24 @@ def test_events_follow_their_schema(transcript: Path) -> None:
     assert (ended["before"], ended["after"], ended["success"]) == (f"{1:040x}", f"{2:040x}", True)
 
 
+def test_colours_leave_no_broken_escapes(transcript: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(transcript, *SESSION_LINES)
+
+    def rows() -> list[str]:
+        with tail("--plain") as process:
+            found = [line(process)]
+            while not found[-1].endswith("Done."):
+                found.append(line(process))
+            return found
+
+    plain = rows()
+    assert any(" in, " in each for each in plain)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    coloured = rows()
+    assert any("\x1b[2m" in each for each in coloured)
+    assert [re.sub(r"\x1b\[[\d;]*m", "", each) for each in coloured] == plain
+
+
 def test_a_recorded_session_is_followed_by_its_name(transcript: Path) -> None:
     add(transcript, *SESSION_LINES[:5])
     trace = ingest_session(transcript, agent="claude-code").trace_id
@@ -257,6 +276,27 @@ def test_what_the_program_started_is_stopped_with_it(project: Path, tmp_path: Pa
             return
         time.sleep(0.02)
     raise AssertionError("it still runs")
+
+
+STUBBORN = "trap '' TERM; echo $$ > {pid}; echo ready >&2; while :; do sleep 0.05; done"
+
+
+def test_a_program_that_does_not_end_when_it_is_asked_is_killed(project: Path, tmp_path: Path) -> None:
+    with tail("--", "sh", "-c", STUBBORN.format(pid=tmp_path / "pid")) as process:
+        assert line(process, "stderr") == "ready"
+        process.terminate()
+        assert process.wait(timeout=60) == 128 + signal.SIGKILL
+
+
+def test_no_program_is_left_behind_when_nobody_reads_on(transcript: Path, tmp_path: Path) -> None:
+    with tail("--", "sh", "-c", STUBBORN.format(pid=tmp_path / "pid")) as process:
+        assert line(process, "stderr") == "ready"
+        assert process.stdout
+        process.stdout.close()
+        add(transcript, *SESSION_LINES)
+        process.wait(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,24 @@ def test_an_event_has_its_type_its_run_and_its_time(tmp_path: Path) -> None:
 
 def test_a_phase_that_is_open_is_named_and_one_that_is_given_stays(tmp_path: Path) -> None:
     log = RunLog(tmp_path, "r1")
-    token = current_phase.set(Phase("p1", "build"))
+    token = current_phase.set(phase := Phase("p1", "build", Phase("p0", "all", began=1.0), began=2.0))
     log.write("tool.start")
     log.write("phase.start", phase_id="p2", name="inner", parent_id="p1")
     current_phase.reset(token)
     log.write("tool.start")
-    found = [(event.get("phase"), event.get("phase_id")) for event in events(log)]
-    assert found == [("build", "p1"), (None, "p2"), (None, None)]
+    phase.end()
+    said = events(log)
+    assert all(event.pop("run_id") == "r1" for event in said)
+    times = [event.pop("timestamp") for event in said]
+    assert times[:2] == [1.0, 2.0]
+    assert said == [
+        {"type": "phase.start", "phase_id": "p0", "name": "all"},
+        {"type": "phase.start", "phase_id": "p1", "name": "build", "parent_id": "p0"},
+        {"type": "tool.start", "phase": "build", "phase_id": "p1"},
+        {"type": "phase.start", "phase_id": "p2", "name": "inner", "parent_id": "p1"},
+        {"type": "tool.start"},
+        {"type": "phase.end", "phase_id": "p1", "name": "build", "parent_id": "p0"},
+    ]
 
 
 def test_threads_and_processes_do_not_tear_each_others_lines(tmp_path: Path) -> None:

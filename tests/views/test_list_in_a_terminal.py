@@ -49,6 +49,14 @@ def test_sessions_are_filtered_as_one_types_opened_and_left() -> None:
         assert terminal.press("q").ended() == 0
 
 
+def test_what_is_typed_in_one_burst_is_the_filter_and_enter_behind_it_opens() -> None:
+    with Terminal(*LIST) as terminal:
+        terminal.wait("1/251").press("/pirsq").wait("/pirsq  by activity  0/0")
+        terminal.press("\x1b").wait("1/251").press("/else\r\r").wait("? help")
+        terminal.press("q").wait("/else  by activity  1/1")
+        terminal.press("/wide q").wait("/wide q ")  # instead of the words before
+
+
 def test_sessions_are_sorted_and_the_selection_stays_on_its_session() -> None:
     with Terminal(*LIST, rows=30, columns=140) as terminal:
         terminal.wait("1/251")
@@ -61,6 +69,16 @@ def test_sessions_are_sorted_and_the_selection_stays_on_its_session() -> None:
         assert chosen.split()[-2:] == title
         terminal.press("r").wait("by calls, least first")
         terminal.press("\x1b[H").wait("1/251").wait("Task 0")
+
+
+@pytest.mark.parametrize("columns", [60, 76, 90, 100, 120, 130])
+@pytest.mark.parametrize("more", [(), ("--limit", "3")], ids=["with a scroll bar", "without"])
+def test_columns_stand_below_their_headings(columns: int, more: tuple[str, ...]) -> None:
+    with Terminal(*LIST, *more, columns=columns) as terminal:
+        terminal.wait("1/251" if not more else "1/3").press("jj").wait("3/")
+        heading, row = terminal.lines[1], terminal.lines[3]
+        assert heading.index("TITLE") == row.index("Task ")
+        assert {60: "AGENT", 76: "FAILED", 90: "TOKENS", 100: "PROJECT", 120: "TURNS", 130: "COST"}[columns] in heading
 
 
 def test_options_choose_what_is_listed() -> None:

@@ -96,6 +96,14 @@ def test_search_goes_through_the_rows_and_all_that_their_steps_say() -> None:
         assert terminal.press("q").ended() == 0
 
 
+def test_what_is_typed_in_one_burst_is_searched_for_and_no_letter_of_it_is_a_command() -> None:
+    with Terminal(*SHOW) as terminal:
+        terminal.wait("1/37").press("G/qdeby\x7fxNEEDLE" + "\x7f" * 6 + "q\r").wait("'qdebxq' is nowhere")
+        terminal.press("/NEEDLE\rt").wait("since start  5/37")
+        assert "Bash failed" in selected(terminal)
+        assert terminal.press("/read\rq").ended() == 0
+
+
 def test_enter_shows_what_a_call_was_given_said_and_changed(home: Session) -> None:
     with Terminal(*SHOW, rows=50) as terminal:
         terminal.wait("1/37").press("jj" + ENTER).wait("+import fetch")

@@ -121,6 +121,15 @@ def test_a_program_runs_beside_the_view_with_its_output_apart(transcript: Path) 
         assert b"KeyboardInterrupt" in terminal.written
 
 
+def test_what_is_typed_in_one_burst_stops_no_program(transcript: Path) -> None:
+    add(transcript, turns(0))
+    with Terminal("tail", "--", sys.executable, "-c", "import time; time.sleep(300)") as terminal:
+        terminal.wait("Waiting for a session").press("/xq").wait("xq")
+        terminal.press("\x1b").wait(lambda it: "xq" not in it.text).press("x").wait("exit code 130")
+        terminal.press("q")
+        assert terminal.ended() == 130
+
+
 def test_an_interrupt_is_the_program_s(transcript: Path) -> None:
     with Terminal("tail", "--", sys.executable, "-c", "import time; time.sleep(300)") as terminal:
         terminal.wait("Waiting for a session")

@@ -33,7 +33,7 @@ from hookkit import __version__
 from hookkit.adk.reply import parts_of, reply_of, text_of
 from hookkit.runlog import settings
 from hookkit.runlog.ingester import Ingester
-from hookkit.runlog.log import RunLog, current_log, remove_old
+from hookkit.runlog.log import RunLog, remove_old
 from hookkit.runlog.plain import text
 from hookkit.runlog.run import Run, Status
 
@@ -253,9 +253,6 @@ class AgentTracePlugin(BasePlugin):
         return run
 
     def _log_of(self, conversation: object) -> RunLog:
-        log = current_log.get()  # of the pipeline that this is a part of
-        if log is not None:
-            return log
         if self.settings.run_id is not None:
             conversation = None
         log = self._logs.get(conversation)

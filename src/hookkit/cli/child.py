@@ -20,6 +20,7 @@ from hookkit.errors import HookkitError
 Stream = Literal["stdout", "stderr"]
 # What is tried to stop it, and for how long (seconds) before the next.
 _STEPS = ((signal.SIGINT, 3.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, None))
+_ASKED = 1  # the step that SIGTERM is, and SIGHUP
 _PIECE = 1 << 16
 
 
@@ -60,7 +61,7 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
-        self._told: list[tuple[float, int]] = []  # when which step of stopping it was taken
+        self._told: tuple[float, int] | None = None  # when which step of stopping it was taken last
 
     @property
     def pid(self) -> int:
@@ -78,9 +79,16 @@ class Child:
 
     def stop(self) -> None:
         """Ask it to end, and insist if asked again, or if ``tick`` finds that it takes its time."""
-        step = min(len(self._told), len(_STEPS) - 1)
-        self._told.append((time.monotonic(), step))
+        step = min(self._told[1] + 1, len(_STEPS) - 1) if self._told else 0
+        self._told = (time.monotonic(), step)
         self.send(_STEPS[step][0])
+
+    def dismiss(self, number: int = signal.SIGTERM) -> None:
+        """Pass on what asks us to end; it is not given longer for being asked again."""
+        self.dismissed = True
+        self.send(number)
+        if self._told is None or self._told[1] < _ASKED:
+            self._told = (time.monotonic(), _ASKED)
 
     def tick(self) -> None:
         """Pass signals on, and go on to the next step of stopping it where the last one was given its time."""
@@ -89,11 +97,10 @@ class Child:
             if number == signal.SIGINT:
                 self.stop()
             else:
-                self.dismissed = True
-                self.send(number)
-        if not self._told or self.ended() is not None:
+                self.dismiss(number)
+        if self._told is None or self.ended() is not None:
             return
-        since, step = self._told[-1]
+        since, step = self._told
         patience = _STEPS[step][1]
         if patience is not None and time.monotonic() - since >= patience:
             self.stop()

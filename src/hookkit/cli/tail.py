@@ -217,8 +217,11 @@ def _print_program(
                 time.sleep(_TICK)
             _print(follower, printer, discover=True)
         finally:
-            if child.ended() is None:
-                child.send(signal.SIGTERM)
+            if child.ended() is None:  # nobody reads on, or we failed
+                child.dismiss()
+            while child.ended() is None:
+                child.tick()
+                time.sleep(_TICK)
     return child.ended() or 0
 
 

@@ -1,7 +1,7 @@
 """Which trace and which phase are open here: the one place that knows.
 
 Whoever wants to hear of phases, or has phases of its own, joins here: ``enter`` and ``leave`` are the only ones that
-change it.
+change it. Logs of runs hear of them by ``runlog.log.current_phase``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from hookkit.runlog import log
+
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What is open: a ``Trace``, a ``Phase`` of it or none yet; and what was open before."""
+    """What is open: a ``Trace``, a ``Phase`` of it or none yet; how logs name that, or else the phase around it; and
+    what was open before."""
 
     trace: Any
     phase: Any
+    logged: log.Phase | None
     outer: Here | None
 
 
@@ -31,8 +35,9 @@ def here(trace: object = None) -> Here | None:
     return found
 
 
-def enter(trace: object, phase: object) -> None:
-    _current.set(Here(trace, phase, _current.get()))
+def enter(trace: object, phase: object, logged: log.Phase | None = None) -> None:
+    outer = _current.get()
+    _open(Here(trace, phase, logged or (outer.logged if outer else None), outer))
 
 
 def leave(trace: object, phase: object) -> None:
@@ -42,4 +47,9 @@ def leave(trace: object, phase: object) -> None:
     while found is not None and (found.trace is not trace or found.phase is not phase):
         found = found.outer
     if found is not None:
-        _current.set(found.outer)
+        _open(found.outer)
+
+
+def _open(found: Here | None) -> None:
+    _current.set(found)
+    log.current_phase.set(found.logged if found else None)

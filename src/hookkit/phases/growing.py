@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from hookkit.runlog import log
 from hookkit.store.node import MOST, Node, short_id
 
 
@@ -37,7 +38,8 @@ class Call:
 @dataclass(slots=True, eq=False)
 class GrowingPhase:
     """A phase of a tree. said: estimated tokens of its conversation so far, in and out; it goes on where its outer
-    phase or the trace was. told: those that a completion has counted. entered: how many blocks are inside of it."""
+    phase or the trace was. told: those that a completion has counted. entered: how many blocks are inside of it.
+    logged: as logs of runs name it; None for ``default``."""
 
     trace: GrowingTrace
     name: str
@@ -45,6 +47,7 @@ class GrowingPhase:
     marked: bool
     said: tuple[int, int]
     told: tuple[int, int]
+    logged: log.Phase | None = None
     entered: int = 0
     model: str = ""
     cost_usd: float = 0.0
@@ -112,7 +115,7 @@ class GrowingPhase:
         """The marker, if it has one, and the phase; what is still open is as long as until now."""
         self._clock()
         phase = Node(
-            short_id(),
+            self.logged.id if self.logged else short_id(),
             "phase",
             self.name,
             model=self.model,
@@ -143,7 +146,9 @@ class GrowingTrace:
         """A new phase with its marker; ``default`` ends where it begins outside of all others."""
         if outer is None and self._default is not None and self._default.entered:
             self._default.leave()
-        return self._add(f"{outer.name} / {name}" if outer else name, outer, marked=True)
+        added = self._add(f"{outer.name} / {name}" if outer else name, outer, marked=True)
+        added.logged = log.Phase(short_id(), name, outer.logged if outer else None)
+        return added
 
     def default(self) -> GrowingPhase:
         """The phase of what happens in none. It has no marker."""

@@ -166,6 +166,9 @@ class Trace(_Handle):
             growing, self._growing = self._growing, None
         if growing is None:
             return
+        for phase in growing.phases:
+            if phase.logged:
+                phase.logged.end()
         try:
             with self._lock:
                 tree = growing.node()
@@ -238,7 +241,7 @@ class Phase(_Handle):
                 outer = here.phase._growing if here is not None and here.phase is not None else None
                 self._growing = self._trace._growing.phase(self._name, outer)
             self._growing.enter()
-        context.enter(self._trace, self)
+        context.enter(self._trace, self, self._growing.logged)
 
     @_safely(None)
     def end(self) -> None:
@@ -247,8 +250,12 @@ class Phase(_Handle):
             return
         context.leave(self._trace, self)
         with self._trace._lock:
-            if self._growing is not None and self._growing.entered:
-                self._growing.leave()
+            growing = self._growing
+            if growing is None or not growing.entered:
+                return
+            growing.leave()
+        if not growing.entered and growing.logged:
+            growing.logged.end()
 
     def _phase(self) -> GrowingPhase | None:
         return self._growing

@@ -1,7 +1,7 @@
 """Writes a run log. One event is one line and one write, so a run that is killed loses nothing that was said before.
 
-``current_log`` and ``current_phase`` hold, in each context of their own, the log and the phase of a pipeline that is
-under way: whatever runs inside of it says so.
+``current_phase`` holds, in each context of its own, the phase of a pipeline that is under way: whatever runs inside of
+it says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,36 @@ _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Phase:
-    """A named part of a pipeline. id: of this one time. parent: id of the phase it is a part of."""
+    """A named part of a pipeline, of which a log tells from its first event inside of it on.
+
+    id: of this one time. outer: what it is a part of. began: seconds since 1970. logs: those that tell of it.
+    """
 
     id: str
     name: str
-    parent: str | None = None
+    outer: Phase | None = None
+    began: float = field(default_factory=time.time)
+    logs: list[RunLog] = field(default_factory=list)
+
+    def begin(self, log: RunLog) -> None:
+        """Say in a log that it, and what it is a part of, has begun, if that is not said there yet."""
+        if log not in self.logs:
+            if self.outer is not None:
+                self.outer.begin(log)
+            self.logs.append(log)
+            self._tell(log, "phase.start", self.began)
+
+    def end(self) -> None:
+        """Say that it has ended where its beginning was said."""
+        logs, self.logs = self.logs, []
+        for log in logs:
+            self._tell(log, "phase.end", time.time())
+
+    def _tell(self, log: RunLog, kind: str, timestamp: float) -> None:
+        parent = self.outer.id if self.outer is not None else None
+        log.write(kind, timestamp=timestamp, phase_id=self.id, name=self.name, parent_id=parent)
 
 
 class RunLog:
@@ -57,6 +80,7 @@ class RunLog:
         event.update((name, value) for name, value in fields.items() if value is not None)
         phase = current_phase.get()
         if phase is not None and "phase_id" not in event:  # the events of a phase itself name it
+            phase.begin(self)
             event |= {"phase": phase.name, "phase_id": phase.id}
         if self.live is not None:
             self._tell(event)
@@ -132,5 +156,4 @@ def _line(event: Mapping[str, Any]) -> bytes:
     return (_encode(event) + "\n").encode("utf-8", "replace")
 
 
-current_log: ContextVar[RunLog | None] = ContextVar("hookkit_log", default=None)
 current_phase: ContextVar[Phase | None] = ContextVar("hookkit_phase", default=None)

@@ -7,6 +7,7 @@ is shown as far as it is known.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -150,6 +151,11 @@ class Outline:
 
 
 def telling(given: Mapping[str, Any], project: str | None = None) -> str:
-    """What a call was given, in a few words: its file, its command, its pattern; paths relative to the project."""
-    said = next((given[key] for key in _TELLING if isinstance(given.get(key), str)), "")
+    """What a call was given, in a few words: its file, its command, its pattern; else its first
+    text, or all of it as JSON. Paths are relative to the project."""
+    said = next((given[key] for key in _TELLING if isinstance(given.get(key), str)), None)
+    if said is None:  # a tool that nobody knows, as programs and MCP servers have them
+        said = next((value for value in given.values() if isinstance(value, str) and value.strip()), None)
+    if said is None:
+        said = json.dumps(given, ensure_ascii=False, separators=(",", ":"), default=str) if given else ""
     return str(said).removeprefix(f"{project}/")[:_MOST]

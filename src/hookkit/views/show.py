@@ -100,12 +100,12 @@ def _state(summary: Mapping[str, Any]) -> str:
     return "complete" if summary["complete"] else "the last turn had not ended when this was read"
 
 
-def row(item: Item, *, with_time: bool = True) -> str:
-    """One row as text, without the blank line before a turn. with_time: say when a turn began.
+def row(item: Item, *, with_time: bool = True, indented: bool = True) -> str:
+    """One row as text, without the blank line before a turn. with_time: say when a turn began. indented: below a turn.
 
     Texts are cut so that the row fits on the terminal, as far as its other parts leave room.
     """
-    indent, before = "  " + "    " * item.depth, 0 if with_time else _CLOCK + 1
+    indent, before = "  " * indented + "    " * item.depth, 0 if with_time else _CLOCK + 1
     if item.kind == "turn":
         clock = f"  {text.local(item.time, '%H:%M:%S')}" if with_time else ""
         return text.styled(_cut(f"Turn {item.turn}{clock}  ", item.text, before), "bold")
@@ -116,7 +116,7 @@ def row(item: Item, *, with_time: bool = True) -> str:
     if item.kind == "tokens":
         return text.styled(f"{indent}  {text.tokens(item.prompted)} in, {text.tokens(item.made)} out", "dim")
     if item.kind == "error":
-        return text.styled(_cut("  error: ", item.text, before), "red")
+        return text.styled(_cut(f"{'  ' * indented}error: ", item.text, before), "red")
     if item.gap is not None:
         return indent + _gap(item.gap)
     return indent + _call(item, before + len(indent))

@@ -79,7 +79,7 @@ def line(item: Item, stage: str) -> str:
     if stage == "running":
         told = f"{'    ' * item.depth}{plain(item.name)}  {text.one_line(item.text, 60)}".rstrip()
         return f"{clock} {sign} {told}" + text.styled("  running", "dim")
-    return f"{clock} {sign} {row(item)[2:]}"
+    return f"{clock} {sign} {row(item, indented=False)}"
 
 
 def event(followed: Followed, item: Item, stage: str) -> dict[str, Any]:

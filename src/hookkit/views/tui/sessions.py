@@ -6,24 +6,19 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Key
-from textual.screen import Screen
 from textual.strip import Strip
 
 from hookkit.errors import HookkitError
 from hookkit.store.index import activity
 from hookkit.views import cost, text
-from hookkit.views.tui.app import Refused
+from hookkit.views.tui.app import Refused, View
 from hookkit.views.tui.banner import Banner, Bar
 from hookkit.views.tui.line import Line, cut, safe, segments, width_of
 from hookkit.views.tui.lines import LineList
-
-if TYPE_CHECKING:
-    from hookkit.views.tui.prompt import Prompt
 
 Summary = Mapping[str, Any]
 
@@ -59,6 +54,9 @@ _COLUMNS: Sequence[tuple[str, int, int, Callable[[Summary], str]]] = (
 )
 
 
+_BESIDE = 3  # cells of the terminal that no row has: of the mark, and of the scroll bar
+
+
 class SessionRows:
     """Sessions, of which those are listed that have every word of ``filter`` in them."""
 
@@ -92,7 +90,7 @@ def _haystack(summary: Summary) -> str:
 def _cells(width: int, values: Sequence[str], title: str) -> Line:
     line = []
     for (_, size, least, _), value in zip(_COLUMNS, values, strict=True):
-        if width + 2 >= least:  # two cells are those of the mark
+        if width + _BESIDE >= least:
             said = cut(safe(value), abs(size))
             blank = " " * (abs(size) - width_of(said))
             line.append((f"{said}{blank}  " if size > 0 else f"{blank}{said}  ", ""))
@@ -100,21 +98,22 @@ def _cells(width: int, values: Sequence[str], title: str) -> Line:
 
 
 class _Heading(Banner):
-    """The names of the columns that there is room for."""
+    """The names of the columns that the rows of a list have room for."""
 
-    def __init__(self, rows: SessionRows) -> None:
+    def __init__(self, rows: SessionRows, of: LineList) -> None:
         super().__init__([[]])
-        self._rows = rows
+        self._rows, self._of = rows, of
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        return Strip(segments([("  ", ""), *self._rows.heading(width - 2)], width), width)
+        heading = self._rows.heading(self._of.scrollable_content_region.width - 2)
+        return Strip(segments([("  ", ""), *heading], width), width)
 
 
-class SessionsScreen(Screen[None]):
+class SessionsScreen(View):
     """The sessions. pages: their summaries as JSON, "" for one that cannot be read; show: the view of one."""
 
-    CSS = "SessionsScreen LineList { height: 1fr; }"
+    CSS = "SessionsScreen LineList { height: 1fr; scrollbar-gutter: stable; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", show=False),
         Binding("slash", "filter", show=False),
@@ -123,7 +122,7 @@ class SessionsScreen(Screen[None]):
         Binding("r", "reverse", show=False),
     ]
 
-    def __init__(self, pages: Iterator[Sequence[str]], show: Callable[[Summary], Screen[None]]) -> None:
+    def __init__(self, pages: Iterator[Sequence[str]], show: Callable[[Summary], View]) -> None:
         super().__init__()
         self._pages, self._show = pages, show
         self._rows = SessionRows()
@@ -132,7 +131,7 @@ class SessionsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Banner([[("Recorded sessions", "bold")]])
-        yield _Heading(self._rows)
+        yield _Heading(self._rows, self._list)
         yield self._list
         yield self._bar
 
@@ -180,7 +179,7 @@ class SessionsScreen(Screen[None]):
     def on_refused(self, message: Refused) -> None:
         self._bar.say(message.error.message)
 
-    def on_key(self, event: Key) -> None:
+    def pressed(self, key: str) -> None:
         self._bar.clear()
 
     def action_open(self) -> None:
@@ -196,20 +195,21 @@ class SessionsScreen(Screen[None]):
         self._rows.reverse = not self._rows.reverse
         self._arrange()
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         from hookkit.views.tui.prompt import Prompt
 
-        self.mount(Prompt("/", self._rows.filter), before=self._bar)
+        prompt = Prompt(self._rows.filter, self._answered, self._filter)
+        await self.mount(prompt, before=self._bar)
+        self.set_focus(prompt)
 
     def action_unfilter(self) -> None:
-        self._rows.filter = ""
+        self._filter("")
+
+    def _filter(self, words: str) -> None:
+        self._rows.filter = words
         self._arrange()
 
-    def on_prompt_typed(self, message: Prompt.Typed) -> None:
-        self._rows.filter = message.text
-        self._arrange()
-
-    def on_prompt_answered(self, message: Prompt.Answered) -> None:
-        self._list.focus()
-        if message.cancelled:
-            self.action_unfilter()
+    def _answered(self, words: str | None) -> None:
+        self.set_focus(self._list)
+        if words is None:
+            self._filter("")

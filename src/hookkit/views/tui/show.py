@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import Key
 from textual.message import Message
-from textual.screen import Screen
 
 from hookkit.errors import HookkitError
 from hookkit.store.index import activity
 from hookkit.store.trace_file import TraceFile
 from hookkit.views.icons import icons
-from hookkit.views.tui.app import Viewer
+from hookkit.views.tui.app import View, Viewer
 from hookkit.views.tui.background import Latest
 from hookkit.views.tui.banner import Banner, Bar
 from hookkit.views.tui.head import head
@@ -30,7 +28,6 @@ from hookkit.views.tui.steps import Steps
 if TYPE_CHECKING:  # what the first screen does not need is imported when it stands
     from hookkit.views.outline import Item
     from hookkit.views.tui.find import Search
-    from hookkit.views.tui.prompt import Prompt
     from hookkit.views.tui.reading import Progress
 
 Part = Literal["", "all", "diff", "blame", "help", "output"]  # what the pane shows
@@ -89,7 +86,7 @@ def every(item: Item) -> bool:
     return True
 
 
-class ShowScreen(Screen[None]):
+class ShowScreen(View):
     """A recorded session. summary: schemas/session-summary.schema.json. accept: which rows are listed."""
 
     CSS = "ShowScreen LineList, TailScreen LineList { height: 1fr; }"
@@ -279,21 +276,23 @@ class ShowScreen(Screen[None]):
         self.app.copy_to_clipboard(name)
         self._bar.say(f"Copied {name}")
 
-    def on_key(self, event: Key) -> None:
-        if event.key not in ("e", "E", "J", "K", "n", "N", "y"):
+    def pressed(self, key: str) -> None:
+        if key not in ("e", "E", "J", "K", "n", "N", "y"):
             self._bar.clear()
 
     # Search
 
-    def action_search(self) -> None:
+    async def action_search(self) -> None:
         from hookkit.views.tui.prompt import Prompt
 
-        self.mount(Prompt("/"), before=self._bar)
+        prompt = Prompt("", self._answered)
+        await self.mount(prompt, before=self._bar)
+        self.set_focus(prompt)
 
-    def on_prompt_answered(self, message: Prompt.Answered) -> None:
-        self._list.focus()
-        if message.text:
-            self._needle = message.text
+    def _answered(self, needle: str | None) -> None:
+        self.set_focus(self._list)
+        if needle:
+            self._needle = needle
             self._search(0, 1)
 
     def action_hit(self, step: int) -> None:

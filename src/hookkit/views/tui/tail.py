@@ -219,7 +219,6 @@ class TailScreen(ShowScreen):
             self._bar.say("No program runs here.")
 
     def interrupt(self) -> bool:
-        """Stop the program, if one still runs."""
         if self._program is None or self._program.ended() is not None:
             return False
         self._program.stop()
