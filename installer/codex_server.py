@@ -22,6 +22,8 @@ from hookkit.installer.codex_state import Hook, NoAnswerError
 from hookkit.installer.target import Target
 
 PATIENCE = 20.0  # seconds for an answer; Codex takes a quarter of one
+# What hookkit asks is nothing that anybody did in a session: wherever telemetry goes, this is not told.
+_QUIET = [f"--config=otel.{name}=none" for name in ("exporter", "trace_exporter", "metrics_exporter")]
 FAREWELL = 3.0  # seconds in which it ends by itself, once nobody listens
 
 
@@ -107,7 +109,7 @@ def serve(target: Target) -> Iterator[Server]:
         raise NoAnswerError(f"{target.contract.program} is not on PATH.")
     try:
         process = subprocess.Popen(
-            [program, "app-server"], cwd=target.project, env=dict(target.env),
+            [program, "app-server", *_QUIET], cwd=target.project, env=dict(target.env),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     except OSError as error:

@@ -11,7 +11,8 @@ import base64
 import gzip
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,7 +35,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 Json = dict[str, Any]
 
 # Signal -> the messages of an export and of its answer, and the service that takes it over gRPC.
-_SIGNALS: dict[str, tuple[type[Message], type[Message], str]] = {
+SIGNALS: dict[str, tuple[type[Message], type[Message], str]] = {
     "logs": (ExportLogsServiceRequest, ExportLogsServiceResponse, "logs.v1.LogsService"),
     "metrics": (ExportMetricsServiceRequest, ExportMetricsServiceResponse, "metrics.v1.MetricsService"),
     "traces": (ExportTraceServiceRequest, ExportTraceServiceResponse, "trace.v1.TraceService"),
@@ -45,7 +46,9 @@ _PARTS = {
     "metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
     "traces": ("resourceSpans", "scopeSpans", "spans"),
 }
-_IDS = frozenset({"traceId", "spanId", "parentSpanId"})
+_SINGULAR = {"logs": "log", "metrics": "metric", "traces": "span"}
+_SESSION = ("session.id", "conversation.id", "gen_ai.conversation.id", "thread_id")
+IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,20 @@ def _plain(value: Json) -> Any:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing that was told. signal: log, metric or span; attributes: its own, and those of its resource."""
+
+    signal: str
+    name: str
+    attributes: Json
+
+    @property
+    def session(self) -> str | None:
+        """The session that it is about, under whichever name the agent gives it."""
+        return next((self.attributes[name] for name in _SESSION if name in self.attributes), None)
+
+
 class OtlpReceiver:
     """Takes exports on two ports of the system's choice, over gRPC and over HTTP (protobuf and JSON)."""
 
@@ -95,7 +112,7 @@ class OtlpReceiver:
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
         self._grpc = grpc.server(ThreadPoolExecutor(2))
-        self._grpc.add_generic_rpc_handlers(tuple(self._service(signal) for signal in _SIGNALS))
+        self._grpc.add_generic_rpc_handlers(tuple(self._service(signal) for signal in SIGNALS))
         self._grpc_port = self._grpc.add_insecure_port("127.0.0.1:0")
         self._grpc.start()
 
@@ -103,13 +120,23 @@ class OtlpReceiver:
         """The base URL for a protocol."""
         return f"http://127.0.0.1:{self._grpc_port if protocol == 'grpc' else self._http.server_address[1]}"
 
-    def seen(self) -> list[tuple[str, str, Json, Json]]:
-        """(signal, name, its attributes, those of its resource) of every log record, metric and span so far."""
+    def seen(self) -> list[Seen]:
+        """Every log record, span and point of a metric so far."""
         return [
-            (export.signal, _name(export.signal, record), attributes(record), about)
+            Seen(_SINGULAR[export.signal], _name(export.signal, record), about | attributes(holder))
             for export in [*self.exports]
             for about, record in export.records()
+            for holder in _holders(record)
         ]
+
+    def wait_for(self, what: Callable[[Seen], bool], seconds: float) -> bool:
+        """Whether such a thing arrives within that time."""
+        end = time.monotonic() + seconds
+        while not any(map(what, self.seen())):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
 
     def close(self) -> None:
         self._http.shutdown()
@@ -127,13 +154,13 @@ class OtlpReceiver:
         if protocol == "http/json":
             body = json.loads(data)
         else:
-            message = _SIGNALS[signal][0]()
+            message = SIGNALS[signal][0]()
             message.ParseFromString(data)
             body = _hexadecimal(MessageToDict(message))
         self.exports.append(Export(signal, protocol, body))
 
     def _service(self, signal: str) -> grpc.GenericRpcHandler:
-        _, answer, service = _SIGNALS[signal]
+        _, answer, service = SIGNALS[signal]
 
         def export(request: bytes, _context: grpc.ServicerContext) -> Message:
             self.take(signal, "grpc", request)
@@ -141,6 +168,13 @@ class OtlpReceiver:
 
         method = grpc.unary_unary_rpc_method_handler(export, None, lambda message: message.SerializeToString())
         return grpc.method_handlers_generic_handler(f"opentelemetry.proto.collector.{service}", {"Export": method})
+
+
+def _holders(record: Json) -> Iterator[Json]:
+    """What holds the attributes: of a metric, each of its points."""
+    kinds = ("sum", "gauge", "histogram", "exponentialHistogram", "summary")
+    found = [record[kind] for kind in kinds if kind in record]
+    yield from (point for kind in found for point in kind.get("dataPoints", ())) if found else (record,)
 
 
 def _name(signal: str, record: Json) -> str:
@@ -157,7 +191,7 @@ def _hexadecimal(value: Any) -> Any:
             return [_hexadecimal(item) for item in value]
         case dict():
             return {
-                key: base64.b64decode(item).hex() if key in _IDS else _hexadecimal(item) for key, item in value.items()
+                key: base64.b64decode(item).hex() if key in IDS else _hexadecimal(item) for key, item in value.items()
             }
         case _:
             return value

@@ -73,6 +73,7 @@ class Sandbox:
     """One HOME and one repository under ``base``, and the ways to act in them.
 
     session_id: of every run here that does not say otherwise; "" until the first run of an agent that draws it itself.
+    variables: what the user has put where the shell starts, besides.
     The repository's commits carry fixed dates, so two sandboxes that saw the same actions have the same commit ids.
     """
 
@@ -80,6 +81,7 @@ class Sandbox:
         self, driver: Driver, agent: InstalledAgent, server: ModelServer, base: Path, session_id: str | None = None
     ) -> None:
         self.session_id = session_id or (str(uuid.uuid4()) if driver.chooses_session else "")
+        self.variables: dict[str, str] = {}
         self.driver = driver
         self.agent = agent
         self.server = server
@@ -108,6 +110,7 @@ class Sandbox:
             "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
             "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
             **self.driver.env(self.place),
+            **self.variables,
         }
 
     # The repository
@@ -221,6 +224,16 @@ class Sandbox:
     def install(self) -> None:
         """Let hookkit install itself for the agent, so that its hooks run without any further question."""
         self.hookkit("install", self.agent.name, *self.driver.install_options)
+
+    def export_to(self, endpoint: str, protocol: str) -> None:
+        """Let hookkit tell the agent where its telemetry goes; where only variables can, do what hookkit says."""
+        told = ["--telemetry", "--telemetry-endpoint", endpoint, "--telemetry-protocol", protocol]
+        done = self.hookkit("install", self.agent.name, *self.driver.install_options, *told, check=False)
+        said = done.stderr.rpartition("export ")[2]
+        if done.returncode == 1 and said:
+            self.variables |= dict(word.split("=", 1) for word in shlex.split(said))
+        elif done.returncode:
+            raise AssertionError(f"telemetry was not wired: {done.stderr}")
 
     def _path_of_the_user(self) -> str:
         """Somebody who installs hookkit for an agent has the agent on PATH, though no other one of ours."""
