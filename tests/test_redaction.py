@@ -98,6 +98,14 @@ def test_what_a_name_in_the_text_gives_away_goes(text: str, told: str) -> None:
         (r"a\npassword=hunter2", rf"a\npassword={MARK}"),
         ("\x1b[32mpassword\x1b[0m: \x1b[mhunter2\x1b[0m", f"\x1b[32mpassword\x1b[0m: \x1b[m{MARK}\x1b[0m"),
         ("\x1b[mpassword: hunter2", f"\x1b[mpassword: {MARK}"),
+        ("PGPASSWORD=hunter2 psql", f"PGPASSWORD={MARK} psql"),
+        ("Cookie: a=b; sid=hunter2\nHost: c", f"Cookie: {MARK}\nHost: c"),
+        ('token := "hunter2"', f'token := "{MARK}"'),
+        ("<password>hunter2</password>", f"<password>{MARK}</password>"),
+        ('"password":\n  "hunter2"', f'"password":\n  "{MARK}"'),
+        ("- name: API_KEY\n  value: hunter2", f"- name: API_KEY\n  value: {MARK}"),
+        ('{"name": "API_KEY",\n "value": "hunter2"}', f'{{"name": "API_KEY",\n "value": "{MARK}"}}'),
+        ("token%3Dhunter2", f"token%3D{MARK}"),
         ("token=" + "abcdefgh" * 1000, f"token={MARK}"),
     ],
 )
@@ -136,6 +144,8 @@ def test_json_hides_what_it_says_in_other_places(value: Any, told: Any) -> None:
      "task-force-one", "a sk-etch of the plan", "my-sk-abcdefghijklmnopqrstuvwxyz", "https://host:8080/path",
      "token = next(tokens)", "password = getpass()", "API_KEY=$OTHER", "--max-tokens 100000", "--author somebody",
      "--token-count=1234567", r'{\"max_tokens\": \"1000000\"}', "docker login --password-stdin registry.example",
+     "self._credentials = credentials", "self._token = block._token", "refresh_token: Token object",
+     '["--password", password]', 'add("--token",\n    type=string)', "NOPASSWD: /usr/bin/something",
      "Authorization: Bearer $TOKEN", 'password="" user="somebody"', "--password --verbose", "--secret ./of/this/file",
      r"C:\new\task-force-one-two-three-four", "a_sk-abcdefghijklmnopqrstuvwxyz"],
 )  # fmt: skip

@@ -24,6 +24,8 @@ _ALONE = frozenset(
     }
 )  # fmt: skip
 _PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("signing", "key"), ("encryption", "key")})
+# As words in one that begin otherwise: PGPASSWORD, dbpassword.
+_ENDS = ("password", "passwd", "passphrase", "apikey", "authtoken", "accesstoken")
 # Behind "token" these tell that it is not the token itself.
 _ABOUT = frozenset({"count", "counts", "limit", "budget", "type", "usage", "details", "id", "index", "length", "url"})
 # Behind a sensitive name these tell that the value is about the secret, and not the secret.
@@ -73,19 +75,24 @@ _SIGNS = (
 )  # fmt: skip
 # Every sensitive name holds one of these.
 _STEMS = ("pass", "pwd", "secret", "credential", "auth", "cookie", "key", "token")
-# name=, "name": and "name","value": in running text, quotes escaped or not; behind --name a blank or a comma will do.
+# name=, "name": and "name","value": in running text, quotes escaped or not; <name>; behind --name a blank or a comma.
 _NAME = re.compile(
-    r"(?:(?<![A-Za-z0-9_])|" + _ESCAPED + r")(?P<flag>(?<=--))?(?P<name>[A-Za-z_][A-Za-z0-9_-]{1,60}+)" + _COLOUR +
-    r"""(?:\\{0,15}["']?""" + _COLOUR + r"""[ \t]*(?:=>|[=:]|,[ \t]*\\{0,15}["']value\\{0,15}["'][ \t]*:)"""
-    r"""(?:[ \t]+|\s?)"""
-    r"""|(?(flag)(?:[ \t]+(?!-|\.{1,2}/|~/)|\\{0,15}["'],\s*)|(?!)))"""
+    r"(?:(?<![A-Za-z0-9_])|" + _ESCAPED + r")(?P<flag>(?<=--))?(?P<tag>(?<=<))?"
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_-]{1,60}+)" + _COLOUR + r"""(?:\\{0,15}["']?""" + _COLOUR + r"""[ \t]*"""
+    r"""(?:=>|:=|[=:]|%3[AaDd]|[,\n]\s{0,40}\\{0,15}["']?value\\{0,15}["']?[ \t]*:)"""
+    r"""(?:\s{0,40}(?=\\{0,15}["'])|[ \t]+|\s?)"""
+    r"""|(?(flag)(?:[ \t]+(?!-|\.{1,2}/|~/)|\\{0,15}["'],\s{0,40}(?=\\{0,15}["']))|(?!))|(?(tag)>|(?!)))"""
 )  # fmt: skip
 # What stands behind a name: it ends with its quote, or with white space. A scheme before it is not the secret.
-_SCHEME = r"(?:(?i:bearer|basic|token|digest|apikey)[ ]+)?+"
+_SCHEME = r"(?i:bearer|basic|token|digest|apikey)[ ]+"
 _VALUE = re.compile(
-    _COLOUR + r"""(?:(?P<quote>\\{0,15}["'])""" + _SCHEME + r"""(?P<quoted>[^\n]*?)(?=(?<!\\)(?P=quote)|\n|\Z)"""
-    r"""|""" + _SCHEME + r"""(?P<bare>(?!\$)(?:[^\s"'`,;&|<>()\[\]{}\\\x1b]|\\(?!\\{0,15}["'])){6,}+(?![(\[])))"""
+    _COLOUR + r"""(?:(?P<quote>\\{0,15}["'])(?:""" + _SCHEME + r""")?+(?P<quoted>[^\n]*?)(?=(?<!\\)(?P=quote)|\n|\Z)"""
+    r"""|(?P<scheme>""" + _SCHEME + r""")?+"""
+    r"""(?P<bare>(?!\$)(?:[^\s"'`,;&|<>()\[\]{}\\\x1b]|\\(?!\\{0,15}["'])){6,}+(?![(\[])))"""
 )  # fmt: skip
+# Of cookies, all that follow in the line.
+_COOKIES = re.compile(r"""[\w.-]{1,100}=[^\r\n"'`\\\x1b]{4,}""")
+_IDENTIFIER = re.compile(r"[A-Za-z_.]+")
 _SHORTEST = 4
 _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9_-]*")
 
@@ -111,7 +118,7 @@ def is_sensitive(name: str) -> bool:
         return True
     if not _ALONE.isdisjoint(words):
         return words[-1] not in _ABOUT
-    return words[-1] == "token"
+    return words[-1] == "token" or (words[-1].endswith(_ENDS) and not words[-1].startswith("no"))
 
 
 class _Redaction:
@@ -172,9 +179,9 @@ class _Redaction:
         pieces, done, position = [], 0, 0
         while found := _NAME.search(text, position):
             position = found.end()
-            if not _is_sensitive_in(text, found) or not (value := _VALUE.match(text, position)):
+            if not _is_sensitive_in(text, found):
                 continue
-            start, end = value.span("bare" if value["quoted"] is None else "quoted")
+            start, end = _value_of(found["name"], text, position)
             if end - start < _SHORTEST or text.startswith(MARK, start):
                 continue
             pieces += [text[done:start], self._mark()]
@@ -186,6 +193,20 @@ def _is_sensitive_in(text: str, found: re.Match[str]) -> bool:
     name = found["name"]
     # The first letter may belong to what stands before the name: "\\npassword", "\x1b[mpassword".
     return is_sensitive(name) or (text[max(found.start("name") - 1, 0)] in "\\[" and is_sensitive(name[1:]))
+
+
+def _value_of(name: str, text: str, position: int) -> tuple[int, int]:
+    """From where to where the secret is that a name before ``position`` gives away; nowhere: the same number twice."""
+    if "cookie" in name.lower() and (cookies := _COOKIES.match(text, position)):
+        return cookies.span()
+    value = _VALUE.match(text, position)
+    if not value:
+        return position, position
+    if value["bare"] is None:
+        return value.span("quoted")
+    is_prose = value["scheme"] and "auth" not in name.lower()  # "token: Basic words"
+    is_code = name.startswith("_") and _IDENTIFIER.fullmatch(value["bare"]) and is_sensitive(value["bare"])
+    return (position, position) if is_prose or is_code else value.span("bare")  # is_code: self._token = token
 
 
 def _flag(argument: Any) -> str:

@@ -179,6 +179,41 @@ def test_times_of_every_row(times: str, capsys: pytest.CaptureFixture[str], monk
     assert capsys.readouterr().out == said
 
 
+def test_a_step_shows_its_turn_however_it_is_named(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def turns(ref: str, *options: str) -> list[str]:
+        assert run(["show", ref, *options]) == 0
+        return [line.split("  ")[-1] for line in capsys.readouterr().out.splitlines() if line.startswith("Turn ")]
+
+    record = json.loads(trace_path(trace).read_bytes())
+    prompts = [step["step_index"] for step in record["steps"] if step["role"] == "user" and step["call_type"] == "main"]
+    call = record["steps"][1]["tool_calls"][0]["tool_call_id"]
+    for step in ("1", "step_1", "turn_1", str(prompts[1] - 1), call):
+        assert turns(f"{trace[:8]}:{step}") == ["go nested"]
+    for ref in (f"t:last:{prompts[1]}", f"ot://trace/{trace}/steps/{prompts[1]}", "last:turn_2"):
+        assert turns(ref) == ["second"]
+    assert turns(f"t:{trace[:8]}") == turns(f"ot://trace/{trace}") == ["go nested", "second"]
+
+
+def test_what_search_prints_can_be_shown_and_exported(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["search", "second"]) == 0
+    ref = capsys.readouterr().out.split()[0]
+    assert ref.startswith(f"{trace[:8]}:")
+    assert run(["show", ref]) == 0
+    assert "second" in capsys.readouterr().out
+    assert run(["export", ref]) == 0
+    assert json.loads(capsys.readouterr().out)["trace_id"] == trace
+
+
+def test_a_step_that_is_not_there_or_cannot_be_shown_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for ref in ("last:999", "last:turn_9", "last:nonsense"):
+        assert run(["show", ref]) == 2
+        assert re.search("has no step|no turn 9", capsys.readouterr().err)
+    assert run(["show", "last:1", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "ALL_OR_TEXT"
+    assert run(["resume", "last:1", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "STEP_IN_REF"
+
+
 def shown_cost(trace: str, **cost: object) -> str:
     record = json.loads(trace_path(trace).read_bytes())
     record["metadata"]["cost"] = {"unpriced": [], **cost}

@@ -63,6 +63,17 @@ def test_a_file_and_the_newest_of_a_folder_are_shown(tmp_path: Path, capsys: pyt
     assert json.loads(capsys.readouterr().out) == TREE.body()
 
 
+@pytest.mark.parametrize("folder", [".", "t", "./t"])
+def test_a_folder_may_have_any_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    write(TREE, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    assert run(["show", "--tree", folder]) == 0
+    assert "nightly" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("content", ["", "[1]", '{"id": 7}', '{"children": [' * 2000])
 def test_a_file_that_is_no_tree_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
     (tmp_path / "bad.json").write_text(content)

@@ -25,6 +25,14 @@ def test_trace_id_session_id_and_their_starts_name_a_trace(three: list[str]) -> 
     assert find("bbbb") == three[2]
 
 
+@pytest.mark.parametrize(
+    "form", ["{}:12", "t:{}", "t:{}:turn_1", "ot://trace/{}", "ot://trace/{}/", "ot://trace/{}/steps/12"]
+)
+def test_what_is_printed_of_a_trace_names_it(three: list[str], form: str) -> None:
+    assert find(form.format(three[0])) == find(form.format(three[0][:8])) == three[0]
+    assert find(form.format("last")) == three[2]
+
+
 @pytest.mark.parametrize(("ref", "at"), [("last", 2), ("last~0", 2), ("last~1", 1), ("last~2", 0)])
 def test_last_counts_back_from_the_latest_activity(three: list[str], ref: str, at: int) -> None:
     assert find(ref) == three[at]

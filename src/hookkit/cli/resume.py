@@ -40,6 +40,12 @@ def command(ref: str, step: int | None, into: Path | None, worktree_only: bool, 
     nothing of the session or of your worktree is changed. STEP is the number behind the colon in `hookkit show`. Exit
     code 1 where the agent cannot do that.
     """
+    from hookkit.store.refs import split
+
+    if split(ref)[1]:
+        raise UsageError(
+            "STEP_IN_REF", f"{ref!r} names a step of a session.", f"hookkit resume {split(ref)[0]} --at-step STEP"
+        )
     if step is None and (into is not None or worktree_only):
         raise UsageError("STEP_MISSING", "--into and --worktree-only are about a step.", "Give it with --at-step.")
     from hookkit.capture import resume

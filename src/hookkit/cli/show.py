@@ -25,6 +25,7 @@ Examples:
   hookkit show last --times delta        how long after the row before
   hookkit show last~2 --json | jq .metrics
   hookkit show 5e0c51f4
+  hookkit show 5e0c51f4:12               the turn of step 12, as `hookkit search` names it
   hookkit show last -i                   on the whole terminal
   hookkit show last --tree               its turns, or phases, with cost, tokens and context
   hookkit show --tree .belay/traces/     the newest tree that a pipeline wrote there
@@ -58,27 +59,26 @@ def command(
     """Show one session: its turns, its calls with their tree ids, and what changed outside of them.
 
     REF is the start of a trace id or of a session id, `last`, or `last~2` for the one two before. The `:5` behind a
-    call is its step: `hookkit diff last:5` shows what it changed, `hookkit track last:5` what became of that. Of what
-    is chosen with --tool, --errors and --turn, the order, the turns and the gaps before the calls stay.
+    call is its step: `hookkit diff last:5` shows what it changed, `hookkit track last:5` what became of that, and
+    `hookkit show last:5` its turn. Of what is chosen with --tool, --errors and --turn, the order, the turns and the
+    gaps before the calls stay.
     """
     from hookkit.cli import show_tree
+    from hookkit.store.refs import split
 
-    if (as_json or tree) and (tool or errors or turn):
+    is_file = tree and show_tree.is_file(ref)
+    step = "" if is_file else split(ref)[1]
+    if (as_json or tree) and (tool or errors or turn or step):
         raise UsageError(
             "ALL_OR_TEXT", "--json and --tree print the whole.", "jq chooses: hookkit show REF --json | jq …"
         )
-    if tree and show_tree.is_file(ref):
+    if is_file:
         return show_tree.show(show_tree.read(ref), as_json)
+    if step and turn is None:
+        turn = _turn_of(ref, step)
     if interactive:
         return _open(ref, _predicate(tool, errors, turn), as_json)
-    path = _path(ref)
-    try:
-        content = path.read_bytes()
-        record = None if as_json and not tree else json.loads(content)
-    except (OSError, ValueError) as error:
-        raise HookkitError(
-            "UNREADABLE_TRACE", f"{path} cannot be read: {error}.", "`hookkit ingest --all` writes it again."
-        ) from error
+    content, record = _read(ref, parsed=tree or not as_json)
     if record is None:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
@@ -94,6 +94,40 @@ def command(
 
     pager.show(show.render(record, _wanted(record, tool, errors, turn), times or config.get("times") or None))
     return 0
+
+
+def _read(ref: str, *, parsed: bool) -> tuple[bytes, dict[str, Any] | None]:
+    """The file of a trace, and what it holds if that is asked for."""
+    path = _path(ref)
+    try:
+        content = path.read_bytes()
+        return content, json.loads(content) if parsed else None
+    except (OSError, ValueError) as error:
+        raise HookkitError(
+            "UNREADABLE_TRACE", f"{path} cannot be read: {error}.", "`hookkit ingest --all` writes it again."
+        ) from error
+
+
+def _turn_of(ref: str, step: str) -> int:
+    """The turn that a STEP is in, whether it made a call or not; see ``trails.refs``."""
+    import re
+
+    from hookkit.trails.calls import session
+    from hookkit.trails.refs import narrow
+    from hookkit.views.outline import outline
+
+    _, record = _read(ref, parsed=True)
+    assert record is not None
+    number = re.fullmatch(r"(?:step_?)?(\d{1,9})", step)
+    index = int(number[1]) if number else None
+    for item in outline(record) if number else ():
+        if item.step == index:
+            return item.turn
+    chosen = narrow(session(record), step)
+    turn = re.fullmatch(r"turn_?(\d{1,9})", step)  # it may have no call
+    if turn:
+        return int(turn[1])
+    return chosen.calls[0].turn.number if chosen.calls[0].turn else 0
 
 
 def _path(ref: str) -> Path:
@@ -136,5 +170,5 @@ def _predicate(tool: str | None, errors: bool, turn: int | None) -> Predicate | 
 
     chosen = [filters.of_tool(tool)] if tool else []
     chosen += [filters.is_error] if errors else []
-    chosen += [filters.of_turn(turn)] if turn else []
+    chosen += [filters.of_turn(turn)] if turn is not None else []
     return filters.every(*chosen) if chosen else None

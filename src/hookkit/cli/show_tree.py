@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 def is_file(ref: str) -> bool:
     """Whether a reference is a path: of a node file, or a folder of such."""
-    return ref.endswith(".json") or (os.sep in ref and "://" not in ref)
+    from hookkit.store.refs import is_last
+
+    is_path = ref.endswith(".json") or (os.sep in ref and "://" not in ref)
+    return is_path or (os.path.isdir(ref) and not is_last(ref))
 
 
 def read(path: str) -> Node:

@@ -1,22 +1,42 @@
-"""What a user types to mean a trace: its id, the session's id, the start of either, ``last``, ``last~2``."""
+"""What a user types to mean a trace: its id, the session's id, the start of either, ``last``, ``last~2``.
+
+Before it may stand ``t:`` or ``ot://trace/``, behind it the step that it is named with: ``:12``, ``/steps/12``.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from hookkit.errors import UsageError
 from hookkit.store.index import Index, Row
 from hookkit.store.plain import plain
 
 _LAST = re.compile(r"last(?:~(\d{1,9}))?")
+_LONG = re.compile(r"ot://trace/([^/]+)(?:/steps?/([^/]+))?/?")
 _SHORTEST = 4
 _SHOWN = 8
 
 
+def split(ref: str) -> tuple[str, str]:
+    """The name of a trace and the STEP that stands behind it, "" for none; nothing is looked up."""
+    long = _LONG.fullmatch(ref)
+    if long:
+        return unquote(long[1]), unquote(long[2] or "")
+    name, _, step = ref.removeprefix("t:").partition(":")
+    return name, step
+
+
+def is_last(ref: str) -> bool:
+    """Whether it counts back from the newest session."""
+    return _LAST.fullmatch(ref) is not None
+
+
 def resolve(index: Index, ref: str) -> str:
-    """The trace id that ``ref`` means; UsageError if it means none, or more than one."""
+    """The trace id that ``ref`` means, or that the step it names is of; UsageError for none, or more than one."""
+    ref = split(ref)[0]
     last = _LAST.fullmatch(ref)
     if last:
         return _nth(index, ref, int(last[1] or 0))
