@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hookkit.cli import pager
+
 if TYPE_CHECKING:
     from hookkit.store.node import Node
 
@@ -29,6 +31,5 @@ def show(node: Node, as_json: bool) -> int:
         return 0
     from hookkit.views.tree import render
 
-    for line in render(node):
-        click.echo(line)
+    pager.show(render(node))
     return 0
