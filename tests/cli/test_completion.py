@@ -66,6 +66,13 @@ def test_values_are_offered(
     assert offer("config", "set", "icons", "") == ["auto", "unicode", "ascii"]
     assert offer("config", "set", "adk.sanitize_args", "t") == ["true"]
     assert offer("completion", "") == ["bash", "zsh", "fish"]
+    assert offer("tail", "") == ["last", trace[:8]]
+    assert offer("tail", "--agent", "c") == [name for name in AGENTS if name.startswith("c")]
+    assert offer("export", "") == ["last", trace[:8], "agent-trace", "git-ai"]
+    assert offer("export", trace[:3]) == [trace[:8]]
+    assert offer("export", "git") == ["git-ai"]
+    assert offer("export", "--no-r") == ["--no-redact"]
+    assert offer("export", "last", "--format", "at") == ["atif"]
     assert offer("blame", "ap") == ["ap"]  # the shell's own files
 
 

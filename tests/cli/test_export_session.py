@@ -160,6 +160,7 @@ def test_a_terminal_gets_no_control_character_and_no_bytes(
 ) -> None:
     changed(lambda record: record["steps"][0].update(content="\x1b]0;owned\x07 \u202e\ttab"))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("HOOKKIT_PAGER", "cat")
     for form in sorted({*FORMATS} - {"parquet"}):
         said, _ = out(capsys, "last", "--format", form)
         assert said.count("\n") > 0

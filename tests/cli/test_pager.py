@@ -108,7 +108,18 @@ def test_the_setting_wins_over_PAGER_and_is_below_the_variable(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "command", [["show"], ["diff"], ["blame", "app.py"], ["graph"], ["track"], ["trail", "show"], ["search", "e"]]
+    "command",
+    [
+        ["show"],
+        ["show", "--tree"],
+        ["export", "--format", "md"],
+        ["diff"],
+        ["blame", "app.py"],
+        ["graph"],
+        ["track"],
+        ["trail", "show"],
+        ["search", "e"],
+    ],
 )
 def test_every_long_command_is_paged(inside: Session, command: list[str]) -> None:
     with Terminal(*command, rows=4, env={"HOOKKIT_PAGER": MARKING}) as terminal:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hookkit.cli import run
-from hookkit.views import cells
+from hookkit.views import cells, text
 from tests.store import support
 from tests.terminal import Terminal
 
@@ -108,6 +108,33 @@ def test_a_patch_is_safe_to_show_and_bytes_in_a_pipe(inside: Session) -> None:
     said = "\n".join(terminal.said)
     assert "+def fetch(url):" in said
     assert f"Session: {inside.session_id}" in said
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_head_of_show_fits_a_narrow_terminal_and_loses_nothing() -> None:
+    heads = []
+    for columns in (200, 50, 40):
+        with Terminal("show", columns=columns, rows=60, env={"NO_COLOR": "1"}) as terminal:
+            assert terminal.ended() == 0
+        said = terminal.written.decode().splitlines()
+        head = said[: said.index("")]
+        assert [line for line in head if cells.width(line) > columns] == []
+        heads.append("".join("".join(head).split()).replace("agent", ""))  # which has a line of its own
+    assert heads[0] == heads[1] == heads[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("", [""]),
+        ("one two", ["one two"]),
+        ("one two three", ["one two", "three"]),
+        ("/long/path/x", ["/long/", "path/x"]),
+        ("世界 世界", ["世界", "世界"]),
+    ],
+)
+def test_a_line_is_folded_between_its_words(line: str, parts: list[str]) -> None:
+    assert text.folded(line, 7 if "one" in line else 6) == parts
 
 
 @pytest.mark.usefixtures("inside")

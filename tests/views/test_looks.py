@@ -15,6 +15,7 @@ from hookkit.store.index import Index
 from hookkit.views.tui.app import Viewer
 from hookkit.views.tui.sessions import SessionsScreen
 from hookkit.views.tui.show import ShowScreen
+from hookkit.views.tui.tail import TailScreen
 from tests.cli.recorded import Session
 
 Compare = Callable[..., bool]
@@ -51,6 +52,11 @@ def show(home: Session) -> Viewer:
     with Index().sync() as index:
         summary = json.loads(index.summary(home.trace_id))
     return Viewer(lambda: ShowScreen(trace_path(home.trace_id), summary), interactive.lookup())
+
+
+@pytest.mark.parametrize("screen", [ShowScreen, TailScreen])
+def test_the_keys_fit_a_terminal_of_80_columns(screen: type[ShowScreen]) -> None:
+    assert max(map(len, screen.HELP.splitlines())) < 80 - 1  # the last cell is the scroll bar's
 
 
 def test_session(show: Viewer, snap_compare: Compare) -> None:

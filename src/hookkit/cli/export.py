@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hookkit.cli.export_session import session
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _EPILOG = """\b
 Examples:
@@ -50,6 +53,13 @@ class _Export(click.Group):
             helped = not set(ctx.help_option_names).isdisjoint(args)
             args = ["--help"] if helped else [str(session.name), *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        inner = session.make_context(str(session.name), [], parent=ctx, resilient_parsing=True)
+        ref = next(param for param in session.params if param.name == "ref")
+        found = (session if incomplete.startswith("-") else ref).shell_complete(inner, incomplete)
+        names = {item.value for item in found}
+        return [*found, *(item for item in super().shell_complete(ctx, incomplete) if item.value not in names)]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(ctx.command_path, "[OPTIONS] [REF]")

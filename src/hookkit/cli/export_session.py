@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hookkit.cli import complete, pager
 from hookkit.errors import HookkitError, UsageError
 from hookkit.exporters.formats import BINARY, ENDS, FORMATS, WITH_DIFFS, pieces
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("session", hidden=True)
-@click.argument("ref", default="last")
+@click.argument("ref", default="last", shell_complete=complete.traces)
 @click.option(
     "--format", "form", type=click.Choice([*FORMATS]), help="Left out, the end of FILE's name tells; else json."
 )
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--no-redact", is_flag=True, help="Leave secrets in.")
 @click.option("--blocked", is_flag=True, help="Also a session that could not be read in full.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json; errors as JSON as well.")
+@pager.option
 def session(
     ref: str, form: str | None, target: str | None, force: bool, no_redact: bool, blocked: bool, as_json: bool
 ) -> int:
@@ -53,7 +55,7 @@ def session(
     if path:
         _write(path, made)
     elif sys.stdout.isatty():
-        _show(made)
+        pager.show(_shown(made))
     else:
         sys.stdout.flush()
         for piece in made:
@@ -138,15 +140,20 @@ def _not_written(path: object, error: OSError) -> HookkitError:
     return HookkitError("NOT_WRITTEN", f"{path} cannot be written: {error.strerror or error}.", "-o names another.")
 
 
-def _show(made: Iterator[bytes]) -> None:
-    """To a terminal: no control character of the session's reaches it."""
+def _shown(made: Iterator[bytes]) -> Iterator[str]:
+    """The lines as a terminal gets them: no control character of the session's reaches it."""
     from hookkit.store.plain import plain
+
+    def safe(line: str) -> str:
+        return "\t".join(plain(part) for part in line.removesuffix("\r").split("\t"))
 
     rest = ""
     for piece in made:
         *lines, rest = (rest + piece.decode()).split("\n")
         for line in lines:
-            click.echo("\t".join(plain(part) for part in line.removesuffix("\r").split("\t")))
+            yield safe(line)
+    if rest:
+        yield safe(rest)
 
 
 def _say(source: Source, with_diffs: bool) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hookkit.cli import pager
+
 if TYPE_CHECKING:
     from hookkit.store.node import Node
 
@@ -33,6 +35,5 @@ def show(node: Node, as_json: bool, marks: tuple[str, str] = ("", "")) -> int:
         return 0
     from hookkit.views.tree import render
 
-    for line in render(node, marks=marks):
-        click.echo(line)
+    pager.show(render(node, marks=marks))
     return 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hookkit.cli import complete
 from hookkit.errors import HookkitError, UsageError
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ class _Tail(click.Command):
 
 
 @click.command(cls=_Tail, epilog=_EPILOG)
-@click.argument("ref", required=False)
+@click.argument("ref", required=False, shell_complete=complete.traces)
 @click.option(
     "--project", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Instead of this folder."
 )
-@click.option("--agent", help="Only sessions of this agent.")
+@click.option("--agent", help="Only sessions of this agent.", shell_complete=complete.agents)
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True, help="Begin N rows back.")
 @click.option("--from-start", is_flag=True, help="Begin with the session's first row.")
 @click.option("--stdin", "keyboard", is_flag=True, help="With a program: give it the standard input.")

@@ -16,6 +16,7 @@ from hookkit.views.outline import Item, outline
 
 _WIDTH = 100  # cells of a text, at most
 _TOLD = 60  # cells of what a call was given, and of its error
+_NAMES = 11  # cells that the names in the head take
 _CLOCK = 12  # cells of a row's time
 # Said of every call that is not a file edit: its tree ids are there, its lines are not known by the hook.
 _EXPECTED = frozenset({"hook_only", "posttooluse_no_file_range"})
@@ -43,9 +44,13 @@ def header(record: Mapping[str, Any]) -> Iterator[str]:
     """What the session is, in a few lines."""
     summary = summarise(record)
     agent = " ".join(plain(str(word)) for word in (summary["agent"], summary["agent_version"]) if word)
-    yield text.styled(f"Trace {summary['trace_id']}", "bold") + f"  {agent}"
+    name = f"Trace {summary['trace_id']}"
+    beside = width(f"{name}  {agent}") <= text.columns()
+    for part in text.folded(name, text.columns()):
+        yield text.styled(part, "bold") + f"  {agent}" * beside
     rows = [
-        ("title", text.one_line(summary["title"] or "(no prompt)", min(_WIDTH, text.fits(11)))),
+        ("agent", "" if beside else agent),
+        ("title", text.one_line(summary["title"] or "(no prompt)", min(_WIDTH, text.fits(_NAMES)))),
         ("session", plain(summary["session_id"])),
         ("project", plain(str(summary["project"])) + (f" ({plain(summary['branch'])})" if summary["branch"] else "")),
         ("time", _time(summary)),
@@ -57,8 +62,9 @@ def header(record: Mapping[str, Any]) -> Iterator[str]:
         ("state", _state(summary)),
     ]
     for name, value in rows:
-        if value:
-            yield f"  {name:<8} {value}"
+        style = "yellow" if name == "state" and summary["blocked"] else ""
+        for at, part in enumerate(text.folded(value, text.fits(_NAMES)) if value else ()):
+            yield f"  {'' if at else name:<8} {text.styled(part, style) if style else part}"
 
 
 def _time(summary: Mapping[str, Any]) -> str:
@@ -96,7 +102,7 @@ def _capture(summary: Mapping[str, Any]) -> str:
 
 def _state(summary: Mapping[str, Any]) -> str:
     if summary["blocked"]:
-        return text.styled("blocked: " + "; ".join(plain(reason) for reason in summary["blocked"]), "yellow")
+        return "blocked: " + "; ".join(plain(reason) for reason in summary["blocked"])
     return "complete" if summary["complete"] else "the last turn had not ended when this was read"
 
 

@@ -31,6 +31,18 @@ def cut(line: str, width: int) -> str:
     return cells.cut(line, width - len(more)) + more[: max(0, width)]
 
 
+def folded(line: str, width: int) -> list[str]:
+    """An escaped line in parts of at most ``width`` cells, between its words where that can be."""
+    parts = []
+    while cells.width(line) > width:
+        part = cells.cut(line, width) or line[:1]
+        end = len(part) if line[len(part) :].startswith(" ") else part.rfind(" ")
+        end = end if end > 0 else len(part)
+        parts.append(line[:end].rstrip())
+        line = line[end:].lstrip()
+    return [*parts, line]
+
+
 def columns() -> int:
     """How many cells a line of the terminal has; 200 where there is none. ``COLUMNS`` wins."""
     return shutil.get_terminal_size((200, 24)).columns

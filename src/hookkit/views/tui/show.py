@@ -34,7 +34,7 @@ Part = Literal["", "all", "diff", "blame", "help", "output"]  # what the pane sh
 
 _HINTS = "? help  / search  enter open  d diff  b blame  e error  q quit"
 _HELP = """\
-up down j k   one row            pgup pgdn   a page         home end   all of it
+up down j k   one row          pgup pgdn   a page      home end   all of it
 J K           next, previous prompt          e E   next, previous error
 /             search                         n N   next, previous hit
 enter         the whole row: input, result, what it changed

@@ -30,8 +30,10 @@ _HINTS_PROGRAM = "? help  p freeze  o output  x stop  enter open  d diff  q quit
 _HELP = """\
 p             freeze the view, and go on: what comes in the meantime is kept
 f end         follow: stay at the end          any way up stops following
-m             mark the row, or no longer         '             the mark before, then the last one
-[ ]           the session before, after         o             what the program prints
+m             mark the row, or no longer
+'             the mark before, then the last one
+[ ]           the session before, after
+o             what the program prints
 x             stop the program: first it is asked, then it is made to
 """
 
