@@ -31,7 +31,8 @@ _START = 1_795_000_000_000_000  # microseconds since 1970
 def measure(scratch: Path, env: Mapping[str, str], runs: int) -> Iterator[Row]:
     """Events a second over gRPC and HTTP, then pages and API over what a month of many agents leaves."""
     home = {**env, "HOOKKIT_HOME": str(scratch / "received")}
-    with _serving(home) as (told, _):
+    sent = 0
+    with _serving(home) as (told, process):
         places = {
             "gRPC": (lambda place: _grpc_exporter(place), told["otlp_grpc"], _null_grpc),
             "HTTP": (lambda place: _http_exporter(place), told["otlp_http"], _null_http),
@@ -39,13 +40,17 @@ def measure(scratch: Path, env: Mapping[str, str], runs: int) -> Iterator[Row]:
         for protocol, (exporter, ours, null) in places.items():
             pairs = []
             with null() as theirs:
+                used = _cpu_seconds(process.pid)
                 for _ in range(max(3, runs // 10)):
                     pairs.append((_export(exporter(ours)), _export(exporter(theirs))))
+                used = _cpu_seconds(process.pid) - used
+            sent += _EVENTS * len(pairs)
             mine, other = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
             ratio = statistics.median(a / b for a, b in pairs)
             rate = f"{_EVENTS / mine:,.0f} events a second, exporter included"
+            if used:
+                rate += f"; {_EVENTS * len(pairs) / used:,.0f} a second of one core of the whole server"
             yield Row(f"{_EVENTS:,} events over {protocol}", "answers only", ratio, "", mine * 1e3, other * 1e3, rate)
-        sent = _EVENTS * 2 * max(3, runs // 10)
     kept = _count(home)
     assert kept == sent, f"{sent - kept} of {sent} events are missing"
     yield from _pages(scratch, env, max(40, runs))
@@ -54,6 +59,7 @@ def measure(scratch: Path, env: Mapping[str, str], runs: int) -> Iterator[Row]:
 def _pages(scratch: Path, env: Mapping[str, str], runs: int) -> Iterator[Row]:
     home = {**env, "HOOKKIT_HOME": str(scratch / "stored")}
     subprocess.run([sys.executable, "-m", "bench.telemetry", str(scratch / "stored")], env=home, check=True)
+    yield from _questions(scratch / "stored", runs)
     with _serving(home) as (told, process):
         place = told["address"].removeprefix("http://").rstrip("/")
         first = time.perf_counter()
@@ -89,6 +95,31 @@ def _pages(scratch: Path, env: Mapping[str, str], runs: int) -> Iterator[Row]:
             yield Row(
                 "memory of the server", "files", peak / (stored / 1024), "", peak / 1024, stored / 2**20, unit="MiB"
             )
+
+
+def _questions(home: Path, runs: int) -> Iterator[Row]:
+    """What a reader of its own takes, against a question that needs no file."""
+    from hookkit.telemetry import queries
+    from hookkit.telemetry.reader import Reader
+    from hookkit.telemetry.segments import Store
+
+    reader, chance = Reader(Store(home / "telemetry")), random.Random(3)
+    reader.refresh()
+    last = queries.position(reader)
+    page = "SELECT * FROM session_rollup ORDER BY last_us DESC, session_id LIMIT 50"
+    questions: Mapping[str, Callable[[], object]] = {
+        "a page of session_rollup": lambda: reader.query(page),
+        "timeline of a session": lambda: queries.timeline(reader, "claude-code", _session(chance.randrange(_SESSIONS))),
+        "the latest events": lambda: queries.since(reader, last - 100),
+    }
+    bare = statistics.median(_took(lambda: reader.query("SELECT 1")) for _ in range(runs))
+    for name, ask in questions.items():
+        ask()
+        took = sorted(_took(ask) for _ in range(runs))
+        note = f"95th of 100: {took[int(runs * 0.95)] * 1e3:.0f} ms; budget 50 ms"
+        median = statistics.median(took)
+        yield Row(f"reader: {name}, 1,000,000 events", "SELECT 1", median / bare, "", median * 1e3, bare * 1e3, note)
+    reader.close()
 
 
 class _serving:  # noqa: N801
@@ -218,9 +249,22 @@ def _get(place: str, path: str) -> bytes:
 
 
 def _timed(place: str, path: str) -> float:
+    return _took(lambda: _get(place, path))
+
+
+def _took(action: Callable[[], object]) -> float:
     started = time.perf_counter()
-    _get(place, path)
+    action()
     return time.perf_counter() - started
+
+
+def _cpu_seconds(process: int) -> float:
+    """What a process has used so far; 0 where the system does not say."""
+    path = Path(f"/proc/{process}/stat")
+    if not path.exists():
+        return 0.0
+    fields = path.read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _count(env: Mapping[str, str]) -> int:
@@ -251,11 +295,15 @@ def _store(folder: Path) -> None:
             close_segment(connection, place, closed)
 
 
+def _session(number: int) -> str:
+    return f"{number:08x}-0000-4000-8000-000000000000"
+
+
 def _row(number: int, session: int, sequence: int, chance: random.Random) -> dict[str, Any]:
     at = _START + number * 1000
     row: dict[str, Any] = {
         "received_us": at, "time_us": at, "signal": "log", "service": "claude-code", "service_version": "2.1.197",
-        "agent": "claude-code", "session_id": f"{session:08x}-0000-4000-8000-000000000000", "sequence": sequence,
+        "agent": "claude-code", "session_id": _session(session), "sequence": sequence,
         "prompt_id": f"p{sequence // 20}", "scope": "com.anthropic.claude_code.events",
         "resource": '{"service.name":"claude-code","service.version":"2.1.197","os.type":"linux"}',
     }  # fmt: skip

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -300,57 +299,3 @@ def test_what_is_too_old_or_too_much_is_deleted_the_oldest_first(place: Store) -
     assert sorted(place.closed_segments()) == [3, 4]
     assert {path.name for path in place.events.iterdir()} == {"date=1970-01-04", "date=1970-01-05"}
     assert Journal(place).number == 4  # numbers are not given twice
-
-
-_SERVER = """
-import asyncio, sys
-import uvicorn
-from starlette.applications import Starlette
-from hookkit.telemetry.http import routes
-from hookkit.telemetry.intake import Intake
-async def main():
-    intake = Intake()
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes(intake)), port=int(sys.argv[1]), log_level="error"))
-    await server.serve()
-asyncio.run(main())
-"""
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seconds", [0.2, 0.5, 0.9])
-def test_a_server_that_is_killed_loses_nothing_that_it_acknowledged(seconds: float, free_port: int) -> None:
-    import urllib.request
-
-    from .receiver import log, logs
-
-    server = subprocess.Popen([sys.executable, "-c", _SERVER, str(free_port)])
-    acknowledged: list[str] = []
-    sent = 0
-
-    def send(number: int) -> bool:
-        body = json.dumps(logs(log("at_mention", tool_use_id=f"t{number}"))).encode()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{free_port}/v1/logs", body, {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    until = time.monotonic() + 20
-    while not send(0):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    timer = threading.Timer(seconds, server.kill)
-    timer.start()
-    while server.poll() is None:
-        sent += 1
-        if send(sent):
-            acknowledged.append(f"t{sent}")
-    timer.join()
-    assert acknowledged
-    names = [row["tool_use_id"] for row in stored()]
-    assert len(set(names)) == len(names)
-    assert set(acknowledged) <= set(names)
-    assert len(names) - len(acknowledged) <= 2  # the first one, and one that was written but not acknowledged

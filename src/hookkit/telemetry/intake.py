@@ -84,6 +84,7 @@ class Intake:
         segments.clean(self._place)
         self._journal = Journal(self._place)
         self._closing = threading.Event()
+        self._rolling = threading.Lock()
         self._threads = [
             threading.Thread(target=self._write, name="telemetry", daemon=True),
             threading.Thread(target=self._roll, name="telemetry-segments", daemon=True),
@@ -227,12 +228,13 @@ class Intake:
         """Close the segments that are done, and retain what settings say."""
         import duckdb
 
-        finished = self._journal.finished()
-        if finished:
-            with duckdb.connect(config={**segments.settings(self._place, "512MB"), "threads": 1}) as connection:
-                for number in finished:
-                    try:
-                        segments.close_segment(connection, self._place, number)
-                    except Exception:  # it stays as it is, is read all the same, and the others are closed
-                        _log.exception("Segment %d could not be closed", number)
-        segments.retain(self._place, config.get("telemetry.days"), config.get("telemetry.bytes"))
+        with self._rolling:
+            finished = self._journal.finished()
+            if finished:
+                with duckdb.connect(config={**segments.settings(self._place, "512MB"), "threads": 1}) as connection:
+                    for number in finished:
+                        try:
+                            segments.close_segment(connection, self._place, number)
+                        except Exception:  # it stays as it is, is read all the same, and the others are closed
+                            _log.exception("Segment %d could not be closed", number)
+            segments.retain(self._place, config.get("telemetry.days"), config.get("telemetry.bytes"))
