@@ -25,8 +25,9 @@ _PORTS = {"grpc": 4317, "http/protobuf": 4318, "http/json": 4318}
 class TelemetryInstaller(FileInstaller):
     """Writes what makes an agent send its telemetry.
 
-    protocol: one that the agent speaks; its preferred one by default. endpoint: a URL; the receiver of ``hookkit
-    serve`` on this machine by default. A value of the user's own at one of the places is an error, and stays.
+    protocol: one that the agent speaks. endpoint: a URL. Where neither is said, they are those that were installed,
+    else the agent's preferred protocol and the receiver of ``hookkit serve`` on this machine. Another value of the
+    user's own at one of the places is an error, and stays.
     HookInstallError where the agent takes no such settings from a file.
     """
 
@@ -47,6 +48,9 @@ class TelemetryInstaller(FileInstaller):
         self.wiring = self._wiring(protocol, endpoint)
         assert self.wiring.file is not None
         self.link = self.wiring.file(self.env)
+        known = self.known()
+        if known and "protocol" in known.kept and protocol is None and endpoint is None:
+            self.destination = Destination(known.kept["protocol"], known.kept["endpoint"])
 
     def _wiring(self, protocol: str | None, endpoint: str | None) -> TelemetryWiring:
         wiring = self.contract.telemetry
@@ -88,12 +92,14 @@ class TelemetryInstaller(FileInstaller):
             base = self._without(text, known) or ""
             present = taken(base, self.wiring.syntax, values)
             for (group, key), value in present.items():
-                raise HookInstallError(
-                    "TELEMETRY_IS_SET",
-                    f"{self.link} says {group}.{key} = {json.dumps(value)} already.",
-                    "Take it out if hookkit is to receive the telemetry, or have your collector send it on to hookkit.",
-                )
-            edit = with_values(base, self.wiring.syntax, values)
+                if value != values[group, key] and value not in self.wiring.unset:
+                    raise HookInstallError(
+                        "TELEMETRY_IS_SET",
+                        f"{self.link} says {group}.{key} = {json.dumps(value)} already.",
+                        "Take it out if hookkit is to receive the telemetry, or have your collector send it on to it.",
+                    )
+            own = {path: value for path, value in values.items() if present.get(path) != value}
+            edit = with_values(base, self.wiring.syntax, own, self.wiring.unset)
         except (UnreadableError, EditCheckError) as error:
             raise self._unreadable(error) from error
         folders = files.missing_folders(found.path.parent)
@@ -105,8 +111,8 @@ class TelemetryInstaller(FileInstaller):
             created_file=text is None or (known is not None and known.created_file),
             created_folders=tuple(dict.fromkeys((*folders, *(known.created_folders if known else ())))),
             results=(result,),
-            kept={"endpoint": self.destination.endpoint},
-            values={".".join(path): json.dumps(value) for path, value in values.items()},
+            kept={"endpoint": self.destination.endpoint, "protocol": self.destination.protocol},
+            values={".".join(path): json.dumps(value) for path, value in own.items()},
         )
         verb: Verb = "create" if text is None else "keep" if edit.text == text else "edit"
         data = edit.text.encode("utf-8", "surrogateescape")
@@ -146,7 +152,7 @@ class TelemetryInstaller(FileInstaller):
         present: dict[str, bool] = {}
         stale: list[str] = []
         warnings: list[envelope.Warn] = []
-        values = _values(known) if known else self.wiring.values(self.destination)
+        values = self.wiring.values(self.destination)
         try:
             found, text = self._read()
             exists = found.data is not None

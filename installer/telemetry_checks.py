@@ -26,7 +26,7 @@ def examine(installer: TelemetryInstaller, folder: Path) -> Iterator[Check]:
     yield from _listens(installer)
     yield from _managed(installer)
     yield from _environment(installer)
-    yield from _ignored(installer, folder)
+    yield from _project(installer, folder)
 
 
 def _arrived(installer: TelemetryInstaller) -> Iterator[Check]:
@@ -82,14 +82,17 @@ def _managed(installer: TelemetryInstaller) -> Iterator[Check]:
 
 
 def _environment(installer: TelemetryInstaller) -> Iterator[Check]:
-    named = [name for name in sorted(installer.env) if _overrides(installer, name)]
+    """Variables of the shell that win over the settings: of Claude Code, those that its settings do not name."""
+    set_there = {key for _, key in installer.wiring.values(installer.destination)} if installer.wiring.first else ()
+    named = [name for name in sorted(installer.env) if _overrides(installer, name) and name not in set_there]
     if named:
         message = f"{', '.join(named)} in this shell: {installer.contract.title} started here may send elsewhere."
         yield Check("environment", "warning", message, f"unset {' '.join(named)}")
 
 
-def _ignored(installer: TelemetryInstaller, folder: Path) -> Iterator[Check]:
-    for path in installer.wiring.ignored(folder):
+def _project(installer: TelemetryInstaller, folder: Path) -> Iterator[Check]:
+    """Claude Code 2.1.197 goes by what a project says (measured); its documentation has later versions ignore it."""
+    for path in installer.wiring.beside(folder):
         if not os.path.exists(path) or os.path.samefile(
             path, installer.place
         ):  # the user's own, where home is a project
@@ -99,8 +102,9 @@ def _ignored(installer: TelemetryInstaller, folder: Path) -> Iterator[Check]:
         env = data.get("env") if isinstance(data, Mapping) else None
         named = [name for name in env if _overrides(installer, name)] if isinstance(env, Mapping) else []
         if named:
-            message = f"{path} sets {', '.join(sorted(named))}; {installer.contract.title} ignores that in a project."
-            yield Check("project", "warning", message, f"Only {installer.place} and the shell count.")
+            versions = f"some versions of {installer.contract.title} go by that in this project, others ignore it"
+            message = f"{path} sets {', '.join(sorted(named))}: {versions}."
+            yield Check("project", "warning", message, f"Take it out there: {installer.place} is the place for it.")
 
 
 def _overrides(installer: TelemetryInstaller, name: str) -> bool:

@@ -5,6 +5,8 @@ Nothing here reads or writes a file. Comments, order and layout stay, and so doe
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -27,7 +29,10 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ValuesEdit:
-    """The outcome of ``with_values``: undo turns ``text`` into the text before, character for character."""
+    """The outcome of ``with_values``: undo turns ``text`` into the text before, character for character.
+
+    created: (group,) that was made, and (group, key, JSON of what stood there) of what was replaced.
+    """
 
     text: str
     undo: tuple[Splice, ...]
@@ -47,9 +52,13 @@ def taken(text: str, syntax: Syntax, values: Values) -> dict[tuple[str, str], ob
     return found
 
 
-def with_values(text: str, syntax: Syntax, values: Values) -> ValuesEdit:
-    """Put values into a text, at paths where nothing stands. UnreadableError, EditCheckError."""
-    if taken(text, syntax, values):
+def with_values(text: str, syntax: Syntax, values: Values, unset: tuple[object, ...] = ()) -> ValuesEdit:
+    """Put values into a text, at paths where nothing stands, or in TOML what counts as nothing (``unset``).
+
+    UnreadableError, EditCheckError.
+    """
+    there = taken(text, syntax, values)
+    if any(value not in unset for value in there.values()):
         raise EditCheckError("something stands there already")
     before = _data(text, syntax)
     groups = {group: {key: value for (of, key), value in values.items() if of == group} for group, _ in values}
@@ -60,20 +69,25 @@ def with_values(text: str, syntax: Syntax, values: Values) -> ValuesEdit:
     undo = jsonedit.inverse(text, [splice])
     if jsonedit.apply(result, undo) != text:
         raise EditCheckError("the edit could not be undone exactly")
-    return ValuesEdit(result, undo, frozenset((group,) for group in groups if group not in before))
+    replaced = {(*path, json.dumps(value)) for path, value in there.items()}
+    return ValuesEdit(result, undo, frozenset({(group,) for group in groups if group not in before} | replaced))
 
 
 def without_values(text: str, syntax: Syntax, values: Values, created: Created) -> str:
     """Take out those values that are as they were put in; a group that was made for them goes when it is empty.
 
-    UnreadableError, EditCheckError.
+    What they replaced comes back. UnreadableError, EditCheckError.
     """
     before = _data(text, syntax)
     doomed = {path for path, value in taken(text, syntax, values).items() if value == values[path]}
     if not doomed:
         return text
-    result = _out_of_json(text, doomed, created) if syntax == "json" else _out_of_toml(text, doomed, created)
-    if _data(result, syntax) != _reduced(before, doomed, created):
+    back = {(path[0], path[1]): json.loads(path[2]) for path in created if len(path) == 3}
+    back = {path: value for path, value in back.items() if path in doomed}
+    doomed -= back.keys()
+    result = _out_of_json(text, doomed, created) if syntax == "json" else _out_of_toml(text, doomed, back, created)
+    restored = {group: {key: value for (of, key), value in back.items() if of == group} for group, _ in back}
+    if _data(result, syntax) != _merged(_reduced(before, doomed, created), restored):
         raise EditCheckError("taking the values out would change somebody else's settings")
     return result
 
@@ -160,8 +174,14 @@ def _into_toml(text: str, groups: Mapping[str, Mapping[str, object]]) -> str:
             document.add(group, tomlkit.table())
         table: Any = document[group]
         for key, value in members.items():
-            table.add(key, _toml(value))
-    return tomlkit.dumps(document)
+            table[key] = _toml(value)
+    result = tomlkit.dumps(document)
+    return re.sub(r"(?<!\r)\n", "\r\n", result) if "\r\n" in text and not _lone(text) else result
+
+
+def _lone(text: str) -> bool:
+    """Whether a line ends without a carriage return."""
+    return re.search(r"(?<!\r)\n", text) is not None
 
 
 def _toml(value: object) -> Any:
@@ -173,11 +193,13 @@ def _toml(value: object) -> Any:
     return table
 
 
-def _out_of_toml(text: str, doomed: set[tuple[str, str]], created: Created) -> str:
+def _out_of_toml(text: str, doomed: set[tuple[str, str]], back: Values, created: Created) -> str:
     document: MutableMapping[str, Any] = tomlkit.parse(text)
+    for (group, key), value in back.items():
+        document[group][key] = value
     for group, key in doomed:
         del document[group][key]
-    for (group,) in created:
+    for (group,) in (path for path in created if len(path) == 1):
         if group in document and not document[group]:
             del document[group]
     return tomlkit.dumps(document)

@@ -15,6 +15,7 @@ from hookkit import agents, paths
 from hookkit.cli import run
 from hookkit.errors import HookInstallError
 from hookkit.installer import files, record
+from hookkit.installer.checkup import fix
 from hookkit.installer.telemetry import TelemetryInstaller
 from hookkit.installer.telemetry_checks import examine
 from tests.cli.recorded import valid
@@ -113,7 +114,7 @@ def test_what_was_edited_since_stays_and_only_ours_goes(settings: dict[str, Path
 @pytest.mark.parametrize("agent", ["claude-code", "codex-cli"])
 def test_a_receiver_of_the_users_own_is_not_taken_over(settings: dict[str, Path], agent: str, capsys: Output) -> None:
     settings["claude-code"].write_text('{"env": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://mine:1"}}')
-    settings["codex-cli"].write_text('[otel]\nexporter = "none"\n')
+    settings["codex-cli"].write_text('[otel]\nexporter = "statsig"\n')
     before = contents(settings)
     assert run(["install", agent, "--telemetry"]) == 1
     said = capsys.readouterr().err
@@ -122,6 +123,56 @@ def test_a_receiver_of_the_users_own_is_not_taken_over(settings: dict[str, Path]
     assert contents(settings) == before
     assert record.load_all() == ()
     assert not paths.hooks().exists()
+
+
+def test_what_is_alike_or_off_is_no_hindrance_and_stays_the_users(settings: dict[str, Path], capsys: Output) -> None:
+    settings["claude-code"].write_text('{"env": {"OTEL_LOGS_EXPORTER": "otlp"}}')
+    settings["codex-cli"].write_text('[otel]\nexporter = "none" # off\nenvironment = "dev"\n')
+    before = contents(settings)
+    assert run(["install", "claude-code", "codex-cli", "--telemetry"]) == 0
+    assert tomllib.loads(settings["codex-cli"].read_text())["otel"]["exporter"]["otlp-http"]
+    installed = contents(settings)
+    assert run(["install", "claude-code", "codex-cli", "--telemetry"]) == 0
+    assert contents(settings) == installed
+    assert TelemetryInstaller(agents.get("claude-code")).status()["active"]
+    for path in settings.values():  # edited since, so that it is cut out and not undone
+        path.write_text(path.read_text() + "\n")
+    assert run(["remove"]) == 0
+    assert json.loads(settings["claude-code"].read_text()) == {"env": {"OTEL_LOGS_EXPORTER": "otlp"}}
+    assert settings["codex-cli"].read_bytes() == before[1] + b"\n"
+
+
+def test_the_users_destination_stays_until_another_is_named(settings: dict[str, Path], capsys: Output) -> None:
+    there = ["--telemetry-protocol", "http/json", "--telemetry-endpoint", "http://127.0.0.1:9"]
+    assert run(["install", "claude-code", "--telemetry", *there]) == 0
+    installed = contents(settings)
+    assert run(["install", "claude-code", "--telemetry"]) == 0
+    assert contents(settings) == installed
+    text = settings["claude-code"].read_text()
+    settings["claude-code"].write_text(text.replace('"OTEL_LOGS_EXPORTER": "otlp",', ""))
+    assert fix(TelemetryInstaller(agents.get("claude-code")), Path.cwd())
+    env = json.loads(settings["claude-code"].read_text())["env"]
+    assert env["OTEL_LOGS_EXPORTER"] == "otlp"
+    assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:9"
+    assert env["OTEL_EXPORTER_OTLP_PROTOCOL"] == "http/json"
+
+
+def test_it_is_taken_out_alone(settings: dict[str, Path], capsys: Output) -> None:
+    assert run(["install", "claude-code"]) == 0
+    before = contents(settings)
+    assert run(["install", "claude-code", "--telemetry"]) == 0
+    installed = contents(settings)
+    capsys.readouterr()
+    assert run(["install", "claude-code", "--no-telemetry", "--dry-run"]) == 0
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in capsys.readouterr().out
+    assert contents(settings) == installed
+    assert run(["install", "claude-code", "--no-telemetry", "--json"]) == 0
+    results = valid(capsys.readouterr().out, "install-result")["results"]
+    assert [(r["installer"], r["action"]) for r in results] == [
+        ("claude-code telemetry", "remove"), ("claude-code", "install"),
+    ]  # fmt: skip
+    assert contents(settings) == before
+    assert run(["install", "pi", "--no-telemetry", "--dry-run"]) == 0
 
 
 @pytest.mark.parametrize(("agent", "text"), [("claude-code", '{"env": 7}'), ("codex-cli", "[otel\n")])
@@ -228,14 +279,16 @@ def test_doctor_tells_what_has_arrived_and_who_listens(settings: dict[str, Path]
     assert checks(home)["receiver"] == ("warning", f"Nobody listens at {there} now.")
 
 
-def test_doctor_tells_what_overrides_the_settings_and_what_is_ignored(
+def test_doctor_tells_what_overrides_the_settings(
     settings: dict[str, Path], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     TelemetryInstaller(agents.get("claude-code")).install()
     assert not {"environment", "project", "policy"} & set(checks(home))
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://elsewhere:1")
+    assert "environment" not in checks(home), "what the settings say wins"
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://elsewhere:1")
     local = home / ".claude" / "settings.local.json"
     local.write_text('{"env": {"OTEL_LOGS_EXPORTER": "otlp", "B": "1"}}')
     found = checks(home)
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT in this shell" in found["environment"][1]
-    assert f"{local} sets OTEL_LOGS_EXPORTER; Claude Code ignores that" in found["project"][1]
+    assert "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT in this shell" in found["environment"][1]
+    assert f"{local} sets OTEL_LOGS_EXPORTER: some versions" in found["project"][1]

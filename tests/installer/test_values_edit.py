@@ -39,6 +39,7 @@ TEXTS: list[tuple[Syntax, str]] = [
     ("toml", 'a = 1\r\n[otel]\r\nenvironment = "dev"\r\n'),
     ("toml", "otel = { log_user_prompt = true }\n"),
     ("toml", 'otel.environment = "dev"\n'),
+    ("toml", 'model = "x"\r\n'),
     ("toml", '[[projects]]\nname = "a"\n[projects.x]\ny = 1\n'),
 ]
 

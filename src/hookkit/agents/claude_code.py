@@ -129,7 +129,8 @@ CONTRACT = AgentContract(
         file=lambda env: config_home(env) / "settings.json",
         values=_telemetry,
         overriding=("OTEL_", "CLAUDE_CODE_ENABLE_TELEMETRY"),
-        ignored=lambda project: (_project({}, project), _local({}, project)),
+        first=True,
+        beside=lambda project: (_project({}, project), _local({}, project)),
     ),
     evidence=Evidence("run", "2.1.197", "2026-11-22"),
 )

@@ -126,6 +126,7 @@ CONTRACT = AgentContract(
         values=_telemetry,
         protocols=("http/protobuf", "http/json", "grpc"),
         syntax="toml",
+        unset=("none",),
     ),
     evidence=Evidence("run", "0.171.0", "2026-11-28"),
 )

@@ -114,16 +114,19 @@ class TelemetryWiring:
     file: function of the environment giving the user's settings file; None: by environment variables alone.
     values: function of a destination giving what belongs in that file, path of two keys -> value; where there is no
     file, variable -> value, under a key of its own. protocols: those that the agent speaks, the preferred first.
-    overriding: environment variables that win over the file, by how they begin.
-    ignored: function of the project's folder giving files in which the agent ignores such values.
+    unset: what may stand at these places as if nothing did.
+    overriding: environment variables that win over the file, by how they begin; first: but not those that it sets.
+    beside: function of the project's folder giving files that some versions of the agent go by instead.
     """
 
     file: Callable[[Mapping[str, str]], Path] | None
     values: Callable[[Destination], Mapping[tuple[str, str], object]]
     protocols: tuple[str, ...] = ("grpc", "http/protobuf", "http/json")
     syntax: Literal["json", "toml"] = "json"
+    unset: tuple[object, ...] = ()
     overriding: tuple[str, ...] = ()
-    ignored: Callable[[Path], Sequence[Path]] = lambda _project: ()
+    first: bool = False
+    beside: Callable[[Path], Sequence[Path]] = lambda _project: ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ Examples:
   hookkit install claude-code --scope project    in .claude/settings.json of this project
   hookkit install claude-code --dry-run          show the diff, change nothing
   hookkit install claude-code --telemetry        it also sends what it does and costs to hookkit serve
+  hookkit install claude-code --no-telemetry     it does so no more, and is still recorded
   hookkit install git                            in this repository: each commit is anchored at once
   hookkit install watcher                        read what no hook reported, every few minutes
   hookkit install skill                          teach the agents found here to ask hookkit
@@ -43,7 +44,11 @@ Examples:
 @click.option("--hooks-dir", type=click.Path(path_type=Path), help="Put the hook scripts into this folder.")
 @click.option("--trust", is_flag=True, help="Also tell the agent to trust the hooks, where it asks for that.")
 @harness("link it for")
-@click.option("--telemetry", is_flag=True, help="Also have the agent send its telemetry to `hookkit serve`.")
+@click.option(
+    "--telemetry/--no-telemetry",
+    default=None,
+    help="Also have the agent send its telemetry to `hookkit serve`, or no more. Without either, that stays as it is.",
+)
 @click.option("--telemetry-protocol", type=click.Choice(["grpc", "http/protobuf", "http/json"]), help="Not its own.")
 @click.option("--telemetry-endpoint", metavar="URL", help="Another receiver than that of `hookkit serve` here.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and every action; change nothing.")
@@ -57,7 +62,7 @@ def command(
     hooks_dir: Path | None,
     trust: bool,
     harnesses: tuple[str, ...],
-    telemetry: bool,
+    telemetry: bool | None,
     telemetry_protocol: str | None,
     telemetry_endpoint: str | None,
     dry_run: bool,
@@ -88,6 +93,9 @@ def command(
         for make in factories
     ]
     trusting = _trusting(installers, everything) if trust else ()
+    gone: list[Installer] = []
+    if telemetry is False:
+        gone = [each for each in _telemetry(installers, None, None, True) if each.is_present()]
     if telemetry:
         if scope != "user" or settings_file:
             raise UsageError(
@@ -99,10 +107,12 @@ def command(
     elif telemetry_protocol or telemetry_endpoint:
         raise UsageError("NO_TELEMETRY_ASKED", "That says how telemetry is sent, but not that it is.", "--telemetry")
     # All previews come first: where one refuses, nothing is changed.
-    previews = [(installer, installer.preview_install()) for installer in installers]
+    previews = [(installer, installer.preview_remove()) for installer in gone]
+    previews += [(installer, installer.preview_install()) for installer in installers]
     if dry_run:
         report.show_previews(previews, as_json)
         return 0
+    removed = [(installer, installer.remove()) for installer in gone]
     results = [
         installer.install(trust=True)
         if isinstance(installer, AgentInstaller) and installer in trusting
@@ -111,8 +121,11 @@ def command(
     ]
     refused = any(warn.code == "TRUST_FAILED" for result in results for warn in result.warnings)
     if as_json:
-        click.echo(json.dumps({"status": "ok", "results": [result.to_dict() for result in results]}, indent=2))
+        told = [result.to_dict() for result in (*(result for _, result in removed), *results)]
+        click.echo(json.dumps({"status": "ok", "results": told}, indent=2))
         return int(refused)
+    if removed:
+        report.show_remove(removed)
     for installer, result in zip(installers, results, strict=True):
         report.show_install(installer, result)
     return int(refused)
