@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from typing import Any
@@ -17,13 +18,14 @@ from .drivers import driver_of
 from .drivers.base import Driver
 from .evidence import recorded_trace
 from .questions import play
-from .sandbox import Run, Sandbox
-from .script import Bash, Text, Turn, Write
+from .sandbox import PATIENCE, Run, Sandbox
+from .script import Agent, ApiError, Bash, Script, Text, Turn, Write
 from .twins import Twins
 from .usage import Usage, handed_out, total
 
 pytestmark = pytest.mark.real_agent
 
+NOWHERE = "http://127.0.0.1:9"
 # Agents that are told by a file, with the protocols that they speak.
 SPOKEN = [
     *(("claude-code", protocol) for protocol in ("grpc", "http/protobuf", "http/json")),
@@ -57,6 +59,25 @@ def script(box: Sandbox) -> list[Turn]:
         [Bash("ls missing"), Bash("echo hi")],
         [Text("Done.")],
     ]
+
+
+def wired(twins: Twins, receiver: Receiver) -> Sandbox:
+    """A sandbox whose agent was told to send to the receiver, over HTTP."""
+    box = twins.bare("told")
+    box.repository()
+    where = ["--telemetry", "--telemetry-protocol", "http/protobuf", "--telemetry-endpoint", receiver.http]
+    box.hookkit("install", box.agent.name, *box.driver.install_options, *where)
+    return box
+
+
+def everything(sql: str) -> list[dict[str, Any]]:
+    """The rows that a statement gives of all that arrived."""
+    reader = Reader()
+    reader.refresh()
+    try:
+        return reader.query(sql)
+    finally:
+        reader.close()
 
 
 def told(agent: str, session_id: str) -> Mapping[str, Any]:
@@ -129,6 +150,67 @@ def test_what_arrives_is_what_the_agent_did_and_said_it_cost(
         assert "telemetry" not in json.loads(files.read_text())
     else:
         assert (files.read_bytes() if files.exists() else None) == before
+
+
+@pytest.mark.parametrize("spoken", [(name, "http/protobuf") for name in ("claude-code", "codex-cli")], indirect=True)
+def test_a_session_with_a_subagent_is_told_as_its_own_account_has_it(twins: Twins, receiver: Receiver) -> None:
+    """Claude Code tells a subagent within its session; Codex keeps and tells it as a session of its own."""
+    box = wired(twins, receiver)
+    run = box.run(Script([[Agent("sub")], [Text("Done.")]], {"sub": [[Bash("echo sub > sub.txt")], [Text("Sub.")]]}))
+    assert run.returncode == 0, run.stderr
+    box.settle()
+    found = everything("SELECT * FROM session_rollup")
+    mine = next(row for row in found if row["session_id"] == run.session_id)
+    if box.agent.name == "claude-code":
+        assert len(found) == 1
+        names = ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheCreationInputTokens")
+        used = total(Usage(*(each[name] for name in names)) for each in run.result["modelUsage"].values())
+        assert mine["cost_micros"] == round(run.result["total_cost_usd"] * 1e6)
+    else:
+        assert len(found) == 2
+        said = run.records[-1]["usage"]
+        cached = said["cached_input_tokens"]
+        used = Usage(said["input_tokens"] - cached, said["output_tokens"], cached, said["cache_write_input_tokens"])
+    assert tokens(mine) == used
+
+
+@pytest.mark.parametrize("spoken", [(name, "http/protobuf") for name in ("claude-code", "codex-cli")], indirect=True)
+def test_a_request_that_failed_is_an_error(twins: Twins, receiver: Receiver) -> None:
+    """One of a subagent: where its own fails, Codex ends without sending what its log still holds."""
+    box = wired(twins, receiver)
+    run = box.run(Script([[Agent("sub")], [Text("Done.")]], {"sub": [[ApiError(529, "Overloaded")]]}))
+    assert run.returncode == 0, run.stderr
+    box.settle()
+    (error,) = everything("SELECT * FROM events WHERE kind = 'request_error'")
+    assert "529" in error["attributes"]
+    assert sum(row["errors"] for row in everything("SELECT * FROM session_rollup")) >= 1
+
+
+@pytest.mark.parametrize("spoken", [("claude-code", "http/protobuf")], ids="-".join, indirect=True)
+@pytest.mark.parametrize(
+    ("shell", "project", "arrives"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {}, True),
+        ({"CLAUDE_CODE_ENABLE_TELEMETRY": "0", "OTEL_LOGS_EXPORTER": "none"}, {}, True),
+        ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{NOWHERE}/v1/logs"}, {}, False),
+        ({}, {"OTEL_EXPORTER_OTLP_ENDPOINT": NOWHERE}, False),
+        ({}, {"OTEL_LOGS_EXPORTER": "none"}, False),
+        ({}, {"CLAUDE_CODE_ENABLE_TELEMETRY": "0"}, False),
+    ],
+)
+def test_what_wins_over_the_users_settings_is_what_doctor_warns_of(
+    twins: Twins, receiver: Receiver, shell: dict[str, str], project: dict[str, str], arrives: bool
+) -> None:
+    box = wired(twins, receiver)
+    if project:
+        box.write({".claude/settings.json": json.dumps({"env": project})})
+    box.server.play(Script([[Text("Done.")]]))
+    command = box.command("Go on.", box.session_id)
+    subprocess.run(
+        command, cwd=box.project, env={**box.env, **shell}, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=True
+    )
+    box.settle()
+    assert bool(everything("SELECT * FROM events WHERE signal = 'log'")) == arrives
 
 
 @pytest.mark.parametrize("spoken", [("copilot-cli", "http/json")], ids="-".join, indirect=True)

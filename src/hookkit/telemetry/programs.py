@@ -84,7 +84,7 @@ _CODEX = Program(
     {
         "codex.user_prompt": "prompt",
         "codex.sse_event": "request",  # only the one that says what was used: see ``rows``
-        "codex.api_request": "other",  # tells of the connection; what was used comes with the response
+        "codex.api_request": "other",  # unless it failed, see ``rows``; what was used comes with the response
         "codex.tool_result": "tool",
         "codex.tool_decision": "decision",
     },

@@ -169,6 +169,8 @@ def _places(about: Program) -> Mapping[str, Sequence[tuple[str, int]]]:
 def _kind_of_event(about: Program, name: str, attributes: Mapping[str, Any]) -> str:
     if name == "codex.sse_event" and "input_token_count" not in attributes:
         return "other"  # it tells of every piece of a stream; only one says what was used
+    if name == "codex.api_request" and "error.message" in attributes:
+        return "request_error"
     if not about.kinds and "gen_ai.operation.name" in attributes and not about.spans_count:
         return OPERATIONS.get(str(attributes["gen_ai.operation.name"]), "other")
     return about.kinds.get(name, "other")
