@@ -207,6 +207,23 @@ def test_deltas_are_added_and_cumulative_series_are_not(
     assert (told["name"], told["unit"], told["value"]) == ("claude_code.cost.usage", "USD", total)
 
 
+def test_histograms_add_up_whatever_buckets_their_values_fell_into(reader: Reader) -> None:
+    points = [
+        {"attributes": attributes({"token_type": "input"}), "timeUnixNano": str(at), "count": "1", "sum": value,
+         "bucketCounts": buckets, "explicitBounds": [100.0]}
+        for at, value, buckets in ((1, 50.0, ["1", "0"]), (2, 200.0, ["0", "1"]))
+    ]  # fmt: skip
+    metric = {"name": "codex.turn.token_usage", "histogram": {"aggregationTemporality": 1, "dataPoints": points}}
+    service = {"attributes": attributes({"service.name": "codex_exec"})}
+    body = {"resourceMetrics": [{"resource": service, "scopeMetrics": [{"metrics": [metric]}]}]}
+    keep(reader, *read("metrics", body))
+    (told,) = queries.metric_sums(reader)
+    assert told["value"] == 250.0
+    assert json.loads(told["attributes"]) == {"token_type": "input"}
+    (first, _) = reader.query("SELECT * FROM events ORDER BY position")
+    assert json.loads(first["attributes"])["hookkit.histogram"]["bucket_counts"] == [1, 0]
+
+
 def test_what_nobody_knows_is_kept_with_all_that_it_says() -> None:
     record = log("brand_new_event", 1, some__thing="x", flag=True, number=7)
     (row,) = read("logs", logs(record, service="somebody", team="blue"))

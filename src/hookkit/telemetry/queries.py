@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from hookkit.telemetry.reader import Reader
+from hookkit.telemetry.rows import HISTOGRAM
 
 Rows = list[dict[str, Any]]
 By = Literal["model", "agent_name", "day", "session_id", "agent"]
@@ -131,7 +132,11 @@ def metric_sums(reader: Reader, agent: str | None = None, session_id: str | None
     where, given = _where(agent, session_id, since_us)
     return reader.query(
         f"""
-        WITH points AS (SELECT * FROM events WHERE {where} AND signal = 'metric'),
+        WITH points AS (
+            SELECT * REPLACE (CASE WHEN contains(attributes, '"{HISTOGRAM}"')
+                THEN json_merge_patch(attributes, '{{"{HISTOGRAM}": null}}')::VARCHAR ELSE attributes END AS attributes)
+            FROM events WHERE {where} AND signal = 'metric'
+        ),
         series AS (
             SELECT name, attributes, any_value(unit) AS unit,
                 CASE temporality WHEN 'delta' THEN sum(value) WHEN 'cumulative' THEN max(value)

@@ -16,6 +16,7 @@ from hookkit.telemetry.programs import OPERATIONS, Program, program
 MOST_ATTRIBUTES = 128
 LONGEST_TEXT = 64 << 10  # characters of an attribute; what is longer is cut, and says so
 _LONGEST_NAME = 200
+HISTOGRAM = "hookkit.histogram"  # among the attributes of a histogram's point: its count and its buckets
 _DEEPEST = 16
 _ALL = 1 << 63
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -90,7 +91,7 @@ def of_metrics(request: Any, keep: Filter, received_us: int) -> Iterator[Row]:
                         row["unit"] = metric.unit[:_LONGEST_NAME]
                     _fill(row, about, attributes)
                     row["stream"] = _stream(metric.name, attributes, head.text)
-                    yield _done(row, attributes | more)
+                    yield _done(row, attributes | ({HISTOGRAM: more} if more else {}))
 
 
 OF_SIGNAL: Mapping[str, Callable[[Any, Filter, int], Iterator[Row]]] = {
