@@ -296,6 +296,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, None), (signal.SIGINT, "cancelled")])
 def test_a_program_that_is_stopped_loses_nothing(how: signal.Signals, status: str | None) -> None:
     env = os.environ | {"AGENTTRACE_INGEST": "0", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

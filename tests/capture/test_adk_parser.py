@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentraces_schema import TraceRecord
 
@@ -174,7 +174,6 @@ def test_a_torn_line_is_read_once_it_is_whole(tmp_path: Path, monkeypatch: pytes
 
 
 @given(data=st.data())
-@settings(max_examples=120, deadline=None)
 def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     lines: list[Any] = json.loads(json.dumps(rich()))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -185,7 +184,6 @@ def test_odd_values_anywhere_raise_nothing(tmp_path_factory: pytest.TempPathFact
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
 def test_damaged_bytes_and_shuffled_lines_raise_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -195,7 +193,6 @@ def test_damaged_bytes_and_shuffled_lines_raise_nothing(
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
 def test_events_that_are_lost_or_said_twice_raise_nothing(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

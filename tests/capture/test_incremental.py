@@ -38,6 +38,7 @@ def source(name: str, to: Path) -> tuple[Path, Path]:
     return to / "projects" / f"{name}.jsonl", to / "project"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SOURCES)
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25)

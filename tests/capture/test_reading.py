@@ -46,7 +46,7 @@ def read_in_pieces(folder: Path, recorded: Recorded, path: Path, seed: int) -> N
 
 @of_every_session
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=6)
+@settings(max_examples=2)
 def test_any_cuts_give_the_bytes_of_one_reading(
     tmp_path_factory: pytest.TempPathFactory, recorded: Recorded, path: Path, seed: int
 ) -> None:

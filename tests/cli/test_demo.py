@@ -44,6 +44,7 @@ def test_the_recorded_session_comes_out_as_a_trace_with_the_trees_that_git_gives
     assert list(isolated_home.iterdir()) == []
 
 
+@pytest.mark.long
 def test_it_tells_the_whole_story_in_words_and_keeps_what_it_was_told_to_keep(temporary: Path) -> None:
     said = _demo("--keep", temporary=temporary).stdout
     assert "mean() in stats.py gives wrong results" in said

@@ -142,6 +142,7 @@ def test_a_trace_that_was_written_is_told() -> None:
     _run(site, what)
 
 
+@pytest.mark.long
 def test_a_thousand_listen_and_no_more() -> None:
     async def what(hub: Hub) -> None:
         streams = [await _listening(hub) for _ in range(1000)]

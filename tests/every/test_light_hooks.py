@@ -8,6 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.hooks.rig import INTERPRETER
 from tests.hooks.test_lightness import ALLOWED, CORE, START
 
@@ -16,6 +18,7 @@ from .played import Session, environment
 _IMPORTED = re.compile(r"import time: .*\| +([\w.]+)$", re.MULTILINE)
 
 
+@pytest.mark.long
 def test_a_hook_loads_no_module_that_it_can_do_without(session: Session, tmp_path: Path) -> None:
     contract = session.contract
     ours = {name.removesuffix(".py") for name in contract.hook_files}

@@ -165,7 +165,6 @@ trees = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(trees, st.integers(45, 120), st.sampled_from([Glyphs(), ASCII]))
 def test_any_tree_fits_the_terminal(node: Node, columns: int, glyphs: Glyphs) -> None:
     for line in lines(node, columns, glyphs):
