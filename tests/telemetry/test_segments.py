@@ -313,4 +313,6 @@ def test_what_is_too_old_or_too_much_is_deleted_the_oldest_first(place: Store) -
     retain(place, 0, 2 * size + 100)
     assert sorted(place.closed_segments()) == [3, 4]
     assert {path.name for path in place.events.iterdir()} == {"date=1970-01-04", "date=1970-01-05"}
+    retain(place, 0, 1)
+    assert not place.closed_segments()
     assert Journal(place).number == 4  # numbers are not given twice
