@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -116,16 +117,27 @@ def test_an_error_that_nobody_thought_of_is_told_and_the_next_request_is_kept(
 
 @pytest.mark.long
 def test_a_segment_that_cannot_be_closed_is_read_and_keeps_no_other_from_being_closed(receiver: Receiver) -> None:
-    journal = receiver.intake._journal
-    for name in ("first", "second", "third"):
-        assert post(receiver, json.dumps(logs(log(name))).encode())[0] == 200
-        journal.close()
-    place = store()
-    (first, second, third) = place.open_segments().values()
-    whole = second.read_bytes()
-    second.write_bytes(b'{"position": "' + b"x" * (140 << 20) + b'"}\n' + whole)  # more than DuckDB reads of one
+    place, journal = store(), receiver.intake._journal
+    with receiver.intake._rolling:  # until all is prepared
+        for name in ("first", "second", "third"):
+            assert post(receiver, json.dumps(logs(log(name))).encode())[0] == 200
+            journal.close()
+        (first, second, third) = place.open_segments().values()
+        whole = second.read_bytes()
+        second.write_bytes(b'{"position": "' + b"x" * (140 << 20) + b'"}\n' + whole)  # more than DuckDB reads of one
     receiver.intake.roll()
     assert [*place.open_segments().values()] == [second]
     assert not first.exists()
     assert not third.exists()
     assert names(receiver) == ["first", "second", "third"]
+
+
+def test_a_segment_is_closed_as_soon_as_the_next_one_begins(receiver: Receiver) -> None:
+    assert post(receiver, json.dumps(logs(log("first"))).encode())[0] == 200
+    receiver.intake._journal.close()
+    assert post(receiver, json.dumps(logs(log("second"))).encode())[0] == 200
+    until = time.monotonic() + 20
+    while not store().closed_segments():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert names(receiver) == ["first", "second"]

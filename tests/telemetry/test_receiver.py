@@ -133,6 +133,7 @@ def test_a_request_that_is_sent_again_is_kept_once(receiver: Receiver) -> None:
         (b"{}", "application/json", {"Content_Encoding": "br"}, 415),
         (b"not gzip", "application/json", {"Content_Encoding": "gzip"}, 400),
         (gzip.compress(b"{}", mtime=0)[:-9], "application/json", {"Content_Encoding": "gzip"}, 400),
+        (gzip.compress(b"{}", mtime=0) * 2, "application/json", {"Content_Encoding": "gzip"}, 400),
         (b"{}", "application/json", {"Origin": "http://evil.example"}, 403),
         (b"{}", "application/json", {"Origin": "null"}, 403),
         (b"{}", "application/json", {"Sec_Fetch_Site": "cross-site"}, 403),

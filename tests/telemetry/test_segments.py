@@ -251,6 +251,21 @@ def test_of_many_segments_only_those_are_looked_into_that_have_what_is_asked(pla
     assert [row["call_count"] for row in queries.tools(reader, session_id="s0")] == [2]
 
 
+def test_what_was_deleted_since_the_last_look_is_asked_without_it(place: Store) -> None:
+    journal = Journal(place, most_bytes=1)
+    for number in range(4):
+        journal.append(rows(number))
+    journal.close()
+    close_all(place)
+    reader = Reader(place)
+    reader.refresh()
+    next(iter(place.closed_segments().values())).unlink()
+    left = ["event 1", "event 2", "event 3"]
+    assert [row["name"] for row in queries.timeline(reader, "claude-code", "s1")] == left
+    assert [row["name"] for row in queries.since(reader, 0)] == left
+    assert reader.query("SELECT count(*) AS count FROM events") == [{"count": 3}]
+
+
 def test_lines_that_come_in_pieces_are_read_once_they_are_whole(place: Store) -> None:
     journal = Journal(place)
     journal.append(rows(1, 2, 3))
@@ -298,4 +313,6 @@ def test_what_is_too_old_or_too_much_is_deleted_the_oldest_first(place: Store) -
     retain(place, 0, 2 * size + 100)
     assert sorted(place.closed_segments()) == [3, 4]
     assert {path.name for path in place.events.iterdir()} == {"date=1970-01-04", "date=1970-01-05"}
+    retain(place, 0, 1)
+    assert not place.closed_segments()
     assert Journal(place).number == 4  # numbers are not given twice

@@ -90,6 +90,8 @@ async def _body(request: Request) -> bytes:
         pieces.append(found)
     if unpack is not None and sent and not unpack.eof:
         raise _RefusedError(400, "It ends in the middle.")
+    if unpack is not None and unpack.unused_data:  # left out, it would be acknowledged and lost
+        raise _RefusedError(400, "Something follows what was packed.")
     return b"".join(pieces)
 
 

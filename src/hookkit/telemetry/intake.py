@@ -85,6 +85,7 @@ class Intake:
         self._journal = Journal(self._place)
         self._closing = threading.Event()
         self._rolling = threading.Lock()
+        self._due = threading.Event()  # there is a segment to close
         self._threads = [
             threading.Thread(target=self._write, name="telemetry", daemon=True),
             threading.Thread(target=self._roll, name="telemetry-segments", daemon=True),
@@ -109,6 +110,7 @@ class Intake:
     async def close(self) -> None:
         """Write what waits, and end. What comes meanwhile is refused as BusyError."""
         self._closing.set()
+        self._due.set()
         self._waiting.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
@@ -162,6 +164,7 @@ class Intake:
             kept.append((digest, accepted, each.signal, message))
         position = 0
         if rows:
+            segment = self._journal.number
             try:
                 position = self._journal.append(rows)
             except Exception as error:  # whatever it is: who waits is told, and the thread goes on
@@ -181,6 +184,8 @@ class Intake:
             self._bytes -= sum(len(each.body) for each in batch)
         if position:
             self._arrivals.add(rows)
+            if self._journal.number != segment:  # readers have what is no Parquet yet in memory
+                self._due.set()
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(self._tell, answers, position)
 
@@ -221,7 +226,9 @@ class Intake:
                 self.roll()
             except Exception:  # the next time
                 _log.exception("Segments could not be closed")
-            if self._closing.wait(_ROLL_EVERY):
+            self._due.wait(_ROLL_EVERY)
+            self._due.clear()
+            if self._closing.is_set():
                 return
 
     def roll(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hookkit import paths
+from hookkit.store.files import replace_file
 from hookkit.telemetry.columns import Row
 from hookkit.telemetry.segments import Store
 
@@ -30,7 +31,7 @@ class Journal:
         paths.private_dir(place.journals)
         for path in place.open_segments().values():
             _mend(path)
-        self._number = max([0, *place.open_segments(), *place.closed_segments()])
+        self._number = max([0, _last(place), *place.open_segments(), *place.closed_segments()])
         self._file: int | None = None
         self._moving = threading.Lock()  # held while one segment ends and the next begins
         self._lines = self._size = 0
@@ -94,11 +95,20 @@ class Journal:
 
     def _open(self) -> None:
         self._number += 1
+        replace_file(self._place.last, [str(self._number).encode()], durable=False)
         path = self._place.journal(self._number)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         _sync_folder(path.parent)
         self._lines = self._size = 0
         self._began = time.monotonic()
+
+
+def _last(place: Store) -> int:
+    """The number that was given last: positions are not given again, also when all segments are too old and gone."""
+    try:
+        return int(place.last.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -187,7 +187,8 @@ class Reader:
             file.seek(start)
             while lines := file.readlines(_PIECE):
                 whole = [line for line in lines if line.endswith(b"\n")]
-                cursor.execute(_INSERT, [b"".join(whole).decode("utf-8", "replace")])
+                text = b"".join(line for line in whole if len(line) < segments.LONGEST_LINE).decode("utf-8", "replace")
+                cursor.execute(_INSERT, [text])
                 start += sum(map(len, whole))
                 if len(whole) < len(lines):  # it is being written: the rest of it is no line
                     break

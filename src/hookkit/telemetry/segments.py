@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _SPILL = "spill-"
+LONGEST_LINE = 64 << 20  # bytes; no row is as long
 _DIGITS = 20
 _GROUP = 20_000  # rows of a row group: few enough for a session's rows to be found without reading the rest
 _DAY = 86_400  # seconds
@@ -44,6 +45,11 @@ class Store:
     @property
     def events(self) -> Path:
         return self.folder / "events"
+
+    @property
+    def last(self) -> Path:
+        """Names the segment that was begun last."""
+        return self.journals / "last"
 
     def journal(self, number: int) -> Path:
         """The journal of a segment, whether it exists or not."""
@@ -88,7 +94,7 @@ def read_journal(path: Path) -> str:
     """SQL that gives the rows of a journal. What is no row, such as a line that is being written, is left out."""
     return (
         f"SELECT * FROM read_json({quoted(path)}, format = 'newline_delimited', ignore_errors = true, "
-        f"maximum_object_size = 67108864, columns = {structure()})"
+        f"maximum_object_size = {LONGEST_LINE}, columns = {structure()})"
     )
 
 
