@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,12 @@ FREE = ("--port", "0", "--otlp-grpc", "0", "--otlp-http", "0")
 
 
 @contextlib.contextmanager
-def serving(*arguments: str) -> Iterator[Served]:
-    """A server on free ports, killed at the end if it goes on still."""
+def serving(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """A server on free ports, killed at the end if it goes on still. env: all of its environment; by default ours."""
     process = subprocess.Popen(
         command(*(arguments or FREE), "--json"),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=dict(os.environ if env is None else env),
     )  # fmt: skip
     try:
         assert process.stdout
