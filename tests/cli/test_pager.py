@@ -17,6 +17,7 @@ from tests.terminal import Terminal
 from .recorded import Session
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
     pytest.mark.skipif(shutil.which("less") is None, reason="less is not here"),
 ]

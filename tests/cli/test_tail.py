@@ -25,6 +25,8 @@ from hookkit.capture.registry import get_parser
 from hookkit.store.files import trace_path
 from tests.capture.support import SESSION, Transcript, hook
 
+pytestmark = pytest.mark.long
+
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "tail-event.schema.json").read_text())
 
 

@@ -21,7 +21,7 @@ from .events import request, sent
 from .made import put, record
 from .process import FREE, command, serving
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("home")]
 
 
 def _taken() -> socket.socket:

@@ -28,6 +28,8 @@ from .rig import (
     wait_for,
 )  # fmt: skip
 
+pytestmark = pytest.mark.long
+
 
 def _short_budget(rig: Rig, seconds: float = 0.3) -> None:
     rig.patch("hookkit_tree.py", "BUDGET = 2.0", f"BUDGET = {seconds}")

@@ -17,7 +17,7 @@ from hookkit.agents.pi import CONTRACT
 from .rig import INTERPRETER, ROOT
 
 NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="node is not installed")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(NODE is None, reason="node is not installed")]
 
 # A Pi that gives the extension events as it is told to, waits for the handlers that the real one waits for, and takes
 # its context away where the real one does.

@@ -36,7 +36,7 @@ def opencode_stage(folder: Path) -> opencode.Stage:
 
 
 CALL = {"event": "tool_call", "payload": pi.CALL}
-pytestmark = pi.pytestmark  # node is needed
+pytestmark = pi.pytestmark  # node is needed, and it takes seconds
 
 
 def test_a_call_of_pi_that_follows_what_is_stuck_and_is_stuck_itself_has_one_deadline(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from hookkit.errors import HookInstallError
 from hookkit.installer import SettingsHookInstaller, agent_installer, files, scripts
 from tests.installer.shapes import contract_of, source_of
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 
 WORKER = """

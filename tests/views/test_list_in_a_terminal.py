@@ -13,6 +13,8 @@ from tests.cli.recorded import isolated
 from tests.store.support import session, trace
 from tests.terminal import DOWN, END, ENTER, ESCAPE, Terminal
 
+pytestmark = pytest.mark.long
+
 LIST = ("list", "-i")
 
 

@@ -14,7 +14,7 @@ from hookkit.views.icons import UNICODE
 from tests.cli.recorded import Session
 from tests.terminal import DOWN, END, ENTER, ESCAPE, HOME, PAGE_DOWN, UP, Terminal
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("home")]
 SHOW = ("show", "last", "-i")
 
 

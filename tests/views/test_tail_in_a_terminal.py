@@ -16,6 +16,8 @@ from hookkit.capture.registry import get_parser
 from tests.capture.support import SESSION, Transcript
 from tests.terminal import Terminal
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def transcript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
