@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pprint
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import unified_diff
 from pathlib import Path
+from typing import Any
 
 from . import evidence
 from .drivers.base import Driver
@@ -65,9 +68,9 @@ class Twins:
         """
         plain, _, _ = self._once("plain", act, prepare, folders, install=False)
         recorded, box, runs = self._once("recorded", act, prepare, folders, install=True)
-        assert recorded.answers == plain.answers
-        assert recorded.repositories == plain.repositories
-        assert recorded.conversation == plain.conversation
+        for part in ("answers", "repositories", "conversation"):
+            differences = _differences(getattr(plain, part), getattr(recorded, part))
+            assert not differences, f"{part} differ with hookkit:\n{differences}"
         evidence.assert_lines_match_the_witness(box, legal=legal)
         evidence.assert_no_trace_of_hooks_in_the_transcript(box)
         trace = evidence.recorded_trace(box)
@@ -96,3 +99,11 @@ class Twins:
         runs = act(box)
         box.settle()
         return observe(box, runs, folders(box)), box, runs
+
+
+def _differences(plain: Any, recorded: Any) -> str:
+    """The lines in which two values differ, with three around each: an answer has too many to show them all."""
+    if plain == recorded:
+        return ""
+    lines = (pprint.pformat(value, width=150, sort_dicts=False).splitlines() for value in (plain, recorded))
+    return "\n".join(unified_diff(*lines, "plain", "recorded", lineterm="")) or f"{plain!r}\n{recorded!r}"
