@@ -249,8 +249,9 @@ def test_nothing_but_hookkits_own_files_differs_between_a_machine_without_and_on
                 [Bash("echo b > b.txt; exit 3")],
                 [Read(f"{here}old.txt"), Read(f"{here}README.md")],
                 [Edit(f"{here}old.txt", "two", "2")],
-                # An agent may hide the user's own git settings from its shell.
-                [Bash(f"git add -A && git {who} commit -qm 'By the agent'")],
+                # An agent may hide the user's own git settings from its shell. With -C Qwen Code does not look into
+                # the commit itself: now and then it cannot read its own git, and then says so instead of the result.
+                [Bash(f"git add -A && git -C {box.project} {who} commit -qm 'By the agent'")],
                 [Text("First.")],
                 [Bash("echo c > c.txt")],
                 [Text("Second.")],

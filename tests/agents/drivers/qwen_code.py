@@ -98,7 +98,7 @@ class QwenCode(Driver):
             self.settings(place),
             {
                 "security": {"auth": {"selectedType": "openai"}},
-                # Its note about a commit is left out where a git of its own takes too long.
+                # Its note about a commit is left out where it cannot read a git of its own.
                 "general": {"enableAutoUpdate": False, "gitCoAuthor": {"commit": False, "pr": False}},
                 "privacy": {"usageStatisticsEnabled": False},
                 "model": {"generationConfig": {"maxRetries": 0}},
