@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -31,21 +31,13 @@ _RECENT = 50  # events that the live page begins with
 
 def routes(site: Site) -> list[Route]:
     """``/`` and what its menu leads to."""
-
     return [
-        _route(site, "/", _list),
-        _route(site, "/search", _search),
-        _route(site, "/tools", _tools),
-        _route(site, "/cost", _cost),
-        _route(site, "/live", _live),
+        Route("/", partial(_list, site)),
+        Route("/search", partial(_search, site)),
+        Route("/tools", partial(_tools, site)),
+        Route("/cost", partial(_cost, site)),
+        Route("/live", partial(_live, site)),
     ]
-
-
-def _route(site: Site, path: str, answer: Callable[[Site, Request], Response]) -> Route:
-    def endpoint(request: Request) -> Response:
-        return answer(site, request)
-
-    return Route(path, endpoint)
 
 
 def _list(site: Site, request: Request) -> Response:

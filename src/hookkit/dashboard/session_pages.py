@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -28,20 +28,13 @@ _LAST = (1 << 63) - 1
 def routes(site: Site) -> list[Route]:
     """What is below /sessions/."""
     return [
-        _route(site, "/sessions/{id}", _timeline),
-        _route(site, "/sessions/{id}/calls/{call:path}", _call),
-        _route(site, "/sessions/{id}/changes", _changes),
-        _route(site, "/sessions/{id}/blame", _blame),
-        _route(site, "/sessions/{id}/numbers", _numbers),
-        _route(site, "/sessions/{id}/export/{form}", _export),
+        Route("/sessions/{id}", partial(_timeline, site)),
+        Route("/sessions/{id}/calls/{call:path}", partial(_call, site)),
+        Route("/sessions/{id}/changes", partial(_changes, site)),
+        Route("/sessions/{id}/blame", partial(_blame, site)),
+        Route("/sessions/{id}/numbers", partial(_numbers, site)),
+        Route("/sessions/{id}/export/{form}", partial(_export, site)),
     ]
-
-
-def _route(site: Site, path: str, answer: Callable[[Site, Request], Response]) -> Route:
-    def endpoint(request: Request) -> Response:
-        return answer(site, request)
-
-    return Route(path, endpoint)
 
 
 def _timeline(site: Site, request: Request) -> Response:
