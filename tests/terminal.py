@@ -15,8 +15,9 @@ from typing import Any
 import pexpect
 import pyte
 
+from tests.waiting import PATIENCE
+
 _KEYBOARD = re.compile(rb"\x1b\[[<>=?][0-9;]*u")  # what pyte takes for text
-_PATIENCE = 20.0  # seconds until a screen counts as one that never comes
 
 
 class Terminal:
@@ -76,7 +77,7 @@ class Terminal:
     def wait(self, wanted: str | Callable[[Terminal], object]) -> Terminal:
         """Until the screen shows a text, or fulfils a condition."""
         fulfilled = (lambda _: wanted in self.text) if isinstance(wanted, str) else wanted
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + PATIENCE
         while not fulfilled(self):
             assert time.monotonic() < until, f"{wanted} never came\n{self.text}"
             if not self._read():
@@ -94,7 +95,7 @@ class Terminal:
 
     def ended(self) -> int:
         """Read on until the program ends; its exit code."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + PATIENCE
         while self._read():
             assert time.monotonic() < until, f"it never ended\n{self.text}"
         self.settings = self._settings()

@@ -22,6 +22,7 @@ import pytest
 from hookkit import paths, phases
 from hookkit.capture.ingest import ingest_session
 from hookkit.runlog.log import RunLog
+from tests.waiting import wait_for
 
 from .scene import (
     AgentTracePlugin,
@@ -268,12 +269,8 @@ def test_the_side_channel_takes_the_same_events_and_never_holds_up(home: Path) -
 
 
 def test_the_end_of_a_run_starts_the_ingest_and_waits_for_nothing(home: Path) -> None:
-    started = time.monotonic()
     played = play(adder(), ingest=True)
-    deadline = started + 30
-    while not list(paths.traces().glob("*.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    (trace,) = paths.traces().glob("*.json")
+    (trace,) = wait_for(lambda: list(paths.traces().glob("*.json")))
     found = json.loads(trace.read_bytes())
     assert found["session_id"] == played.plugin.paths[0].stem
     assert found["agent"]["name"] == "google-adk"

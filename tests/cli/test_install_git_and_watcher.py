@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from hookkit import agents, cli, paths
 from hookkit.installer import ClaudeCodeHookInstaller, watcher_service
 from hookkit.installer.rehearsal import Rehearsal
 from hookkit.trails.log import read_events
+from tests.waiting import wait_for
 
 from .recorded import valid
 
@@ -167,22 +166,15 @@ def test_a_commit_of_what_an_agent_wrote_is_anchored_in_the_background(
     env = {key: os.environ[key] for key in ("PATH", "HOME")}
     assert list(rehearsal.play(agent.registered(), env))
     run(capsys, "install", "git", "--project", str(rehearsal.root))
-    _until(lambda: any(event.event_type == "trace_session_closed" for event in read_events(rehearsal.root)))
+    wait_for(lambda: any(event.event_type == "trace_session_closed" for event in read_events(rehearsal.root)))
     for arguments in (["add", "-A"], ["commit", "-q", "-m", "what the agent wrote"]):
         done = subprocess.run(["git", *arguments], cwd=rehearsal.root, capture_output=True, check=True)
         assert done.stdout + done.stderr == b""
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=rehearsal.root, capture_output=True, text=True, check=True)
-    _until(lambda: head.stdout.strip() in _anchored(rehearsal.root))
+    wait_for(lambda: head.stdout.strip() in _anchored(rehearsal.root))
     assert not (paths.state() / "ingest.log").exists()
 
 
 def _anchored(root: Path) -> set[str]:
     anchors = [event.payload for event in read_events(root) if event.event_type == "git_anchor_created"]
     return {payload["commit_id"]["hex"] for payload in anchors}
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from hookkit.capture.ingest import ingest_session
 from hookkit.capture.registry import get_parser
 from hookkit.store.files import trace_path
 from tests.capture.support import SESSION, Transcript, hook
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.long
 
@@ -263,6 +263,14 @@ def test_an_interrupt_is_passed_on_and_insisted_on(project: Path) -> None:
         assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_what_the_program_started_is_stopped_with_it(project: Path, tmp_path: Path) -> None:
     script = f"sleep 300 & echo $! > {tmp_path / 'pid'}; echo ready; wait"
     with tail("--", "sh", "-c", script) as process:
@@ -270,14 +278,7 @@ def test_what_the_program_started_is_stopped_with_it(project: Path, tmp_path: Pa
         process.terminate()
         assert process.wait(timeout=60) == 128 + signal.SIGTERM
     pid = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.02)
-    raise AssertionError("it still runs")
+    wait_for(lambda: not runs(pid))
 
 
 STUBBORN = "trap '' TERM; echo $$ > {pid}; echo ready >&2; while :; do sleep 0.05; done"

@@ -18,6 +18,7 @@ const seen = { console: [], requests: [], wide: [], steps: {} };
 async function open(viewport, colorScheme) {
   const context = await browser.newContext({ viewport, colorScheme });
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000); // A busy machine fails nothing.
   page.on("console", (message) => seen.console.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => seen.console.push(`error: ${error.message}`));
   page.on("request", (request) => seen.requests.push(request.url()));

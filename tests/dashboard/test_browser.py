@@ -73,7 +73,7 @@ def seen(there: Session, browser: str, modules: Path, tmp_path: Path) -> dict[st
         }  # fmt: skip
         script = Path(__file__).with_name("browser.mjs")
         done = subprocess.run(
-            ["node", str(script), json.dumps(asked)], capture_output=True, text=True, check=False, timeout=300
+            ["node", str(script), json.dumps(asked)], capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -261,17 +260,6 @@ def _valid(text: bytes) -> Payload:
 
 def _refuse(name: str) -> None:
     raise AssertionError(f"{name} is not JSON")
-
-
-def wait_for(condition: Any, seconds: float = 20) -> Any:
-    """The first true value of `condition()`."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it did not come to pass")
 
 
 def fake_git(folder: Path, script: str) -> str:

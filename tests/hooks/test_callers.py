@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from .rig import SESSION, Payload, Rig, hook_lines, wait_for
+from tests.waiting import wait_for
+
+from .rig import SESSION, Payload, Rig, hook_lines
 
 TIME = "2026-11-22T07:10:10.000Z"
 CLAUDE = {"CLAUDECODE": "1", "CLAUDE_CODE_SESSION_ID": SESSION}

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_for
+
 from .codex_rig import RECORDED, SESSION, CodexRig
-from .rig import commit, expected_tree, hook_module, make_repository, wait_for
+from .rig import commit, expected_tree, hook_module, make_repository
 
 events = hook_module("hookkit_codex_events")
 patch = hook_module("hookkit_patch")

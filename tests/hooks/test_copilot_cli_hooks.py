@@ -12,9 +12,10 @@ import pytest
 
 from hookkit.agents.copilot_cli import CONTRACT, HOOK_NAMES
 from hookkit.capture.calls import call_key
+from tests.waiting import wait_for
 
 from .copilot_rig import AGENT, RECORDED, SESSION, CopilotRig
-from .rig import INTERPRETER, hook_module, wait_for
+from .rig import INTERPRETER, hook_module
 
 events = hook_module("hookkit_copilot_events")
 hunks = hook_module("hookkit_hunks")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_for
+
 from .agent_rig import AgentRig
 from .codex_rig import CodexRig
 from .copilot_rig import CopilotRig
@@ -16,7 +18,7 @@ from .gemini_rig import GeminiRig
 from .opencode_rig import OpenCodeRig
 from .pi_rig import PiRig
 from .qwen_rig import QwenRig
-from .rig import fake_git, hook_module, make_repository, wait_for
+from .rig import fake_git, hook_module, make_repository
 
 RIGS: list[type[AgentRig]] = [CodexRig, PiRig, GeminiRig, OpenCodeRig, CopilotRig, QwenRig, CursorRig]
 hunks = hook_module("hookkit_hunks")

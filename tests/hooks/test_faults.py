@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from hookkit.git.heal import heal
+from tests.waiting import wait_for
 
 from .rig import (
     INTERPRETER,
@@ -25,7 +26,6 @@ from .rig import (
     git,
     private,
     processes_with,
-    wait_for,
 )  # fmt: skip
 
 pytestmark = pytest.mark.long

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import wait_for
+
 from .opencode_rig import RECORDED, SESSION, OpenCodeRig
-from .rig import hook_module, wait_for
+from .rig import hook_module
 
 events = hook_module("hookkit_opencode_events")
 EVENTS = {

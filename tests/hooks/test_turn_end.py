@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .rig import SESSION, Payload, Rig, wait_for
+from tests.waiting import wait_for
+
+from .rig import SESSION, Payload, Rig
 
 
 def _report(path: Path) -> Payload:

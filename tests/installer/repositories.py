@@ -12,6 +12,7 @@ import pytest
 
 from hookkit.installer import GitHookInstaller
 from hookkit.installer.git_script import Command
+from tests.waiting import wait_for
 
 SPY = """#!/bin/sh
 {
@@ -50,9 +51,7 @@ class Spy:
 
     def calls(self, expected: int) -> list[list[str]]:
         """The lines of each start, once there are as many as expected; it comes in the background."""
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and len(self._seen()) < expected:
-            time.sleep(0.01)
+        wait_for(lambda: len(self._seen()) >= expected)
         time.sleep(0.05 if expected else 0.3)  # one too many would come now
         return [path.read_text(errors="surrogateescape").splitlines() for path in sorted(self._seen())]
 

@@ -201,14 +201,14 @@ def test_the_whole_environment_may_be_gone(repository: Path) -> None:
 
 
 def test_the_run_in_the_background_holds_no_pipe_of_git(repository: Path, spy: Spy) -> None:
-    spy.program.write_text("#!/bin/sh\nexec sleep 5\n")
+    spy.program.write_text("#!/bin/sh\nexec sleep 60\n")
     GitHookInstaller(project=repository).install()
     (repository / "file").write_text("changed")
     read, write = os.pipe()
     # Whoever waits for the end of git's output, or of what it inherited, must not wait for ours.
     done = subprocess.run(
         ["git", "-C", str(repository), "commit", "-qam", "x"],
-        capture_output=True, timeout=4, check=True, pass_fds=(7,), preexec_fn=lambda: os.dup2(write, 7),
+        capture_output=True, timeout=30, check=True, pass_fds=(7,), preexec_fn=lambda: os.dup2(write, 7),
     )  # fmt: skip
     os.close(write)
     assert (done.stdout, done.stderr) == (b"", b"")

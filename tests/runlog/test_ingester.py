@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +11,7 @@ import pytest
 
 from hookkit.runlog import ingester
 from hookkit.runlog.ingester import Ingester
+from tests.waiting import wait_for
 
 
 class Child:
@@ -41,13 +40,6 @@ def children(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingester.subprocess, "Popen", Child)
 
 
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def logs() -> list[str]:
     return [command[5] for command, _ in Child.started]
 
@@ -55,13 +47,13 @@ def logs() -> list[str]:
 def test_one_after_the_other_and_each_once() -> None:
     one = Ingester()
     one.request(Path("/a"))
-    until(lambda: Child.running)
+    wait_for(lambda: Child.running)
     for name in ("/b", "/b", "/c"):
         one.request(Path(name))
     for expected in (["/a"], ["/a", "/b"], ["/a", "/b", "/c"]):
-        until(lambda expected=expected: logs() == expected and Child.running)
+        wait_for(lambda expected=expected: logs() == expected and Child.running)
         Child.running[0].done.set()
-    until(lambda: not Child.running)
+    wait_for(lambda: not Child.running)
     command, more = Child.started[0]
     assert command[1:] == ["-P", "-m", "hookkit", "_ingest-session", "/a", "--agent", "google-adk"]
     assert more["start_new_session"] is True
@@ -71,7 +63,7 @@ def test_one_after_the_other_and_each_once() -> None:
 def test_what_waits_when_the_program_ends_is_started_and_not_waited_for() -> None:
     one = Ingester()
     one.request(Path("/a"))
-    until(lambda: Child.running)
+    wait_for(lambda: Child.running)
     for number in range(9):
         one.request(Path(f"/{number}"))
     Child.at_the_end = True
@@ -79,7 +71,7 @@ def test_what_waits_when_the_program_ends_is_started_and_not_waited_for() -> Non
     assert logs() == ["/a", "/0", "/1", "/2", "/3"]
     one._waiting.clear()
     Child.running[0].done.set()
-    until(lambda: not one._busy)
+    wait_for(lambda: not one._busy)
 
 
 def test_a_machine_without_processes_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,5 +81,5 @@ def test_a_machine_without_processes_is_no_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ingester.subprocess, "Popen", fail)
     one = Ingester()
     one.request(Path("/a"))
-    until(lambda: not one._busy)
+    wait_for(lambda: not one._busy)
     one.finish()

@@ -6,9 +6,8 @@ import http.server
 import json
 import socket
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from hookkit.errors import UsageError
 from hookkit.telemetry import otlp
 from hookkit.telemetry.forward import MOST_WAITING, Forward
+from tests.waiting import wait_for
 
 from .receiver import log, logs, receiving, stored
 
@@ -59,20 +59,13 @@ def address(collector: Collector) -> str:
     return f"http://127.0.0.1:{collector.server_address[1]}/"
 
 
-def until(fulfilled: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not fulfilled():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_what_comes_as_json_goes_on_as_protobuf_with_all_that_it_said(collector: Collector) -> None:
     forward = Forward(address(collector))
     with receiving(forward) as receiver:
         body = json.dumps(logs(log("at_mention", user__email="ann@example.org"))).encode()
         sent = urllib.request.Request(f"{receiver.http}/v1/logs", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(sent, timeout=20).close()
-        until(lambda: collector.got)
+        wait_for(lambda: collector.got)
     forward.close()
     ((path, got),) = collector.got
     assert path == "/v1/logs"

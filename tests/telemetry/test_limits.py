@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from hookkit.telemetry import intake, otlp
 from hookkit.telemetry.http import MOST_HELD
 from hookkit.telemetry.segments import store
+from tests.waiting import wait_for
 
 from .receiver import Receiver, log, logs, post, receiving
 
@@ -136,8 +136,5 @@ def test_a_segment_is_closed_as_soon_as_the_next_one_begins(receiver: Receiver) 
     assert post(receiver, json.dumps(logs(log("first"))).encode())[0] == 200
     receiver.intake._journal.close()
     assert post(receiver, json.dumps(logs(log("second"))).encode())[0] == 200
-    until = time.monotonic() + 20
-    while not store().closed_segments():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for(store().closed_segments)
     assert names(receiver) == ["first", "second"]
