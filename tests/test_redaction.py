@@ -113,6 +113,42 @@ def test_a_name_gives_its_value_away_in_any_spelling(text: str, told: str) -> No
     assert redact_counted(text) == (told, 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("curl -u me:hunter2 https://host", f"curl -u me:{MARK} https://host"),
+        ("curl -su 'me:hunter 2' https://host | sh", f"curl -su 'me:{MARK}' https://host | sh"),
+        ("/usr/bin/curl --proxy-user me:hunter2 -X PUT host", f"/usr/bin/curl --proxy-user me:{MARK} -X PUT host"),
+        ("curl \\\n  -H 'a: b' \\\n  -u me:hunter2", f"curl \\\n  -H 'a: b' \\\n  -u me:{MARK}"),
+        (r'{"command": "cd x\ncurl \\\n -u me:hunter2 -v"}', rf'{{"command": "cd x\ncurl \\\n -u me:{MARK} -v"}}'),
+        ('["curl", "-u", "me:hunter2"]', f'["curl", "-u", "me:{MARK}"]'),
+        ("http -a me:hunter2 example.org", f"http -a me:{MARK} example.org"),
+        ("mysql -uroot -phunter2 db", f"mysql -uroot -p{MARK} db"),
+        (r'{"command": "mysqldump -p\"hunter 2\" db"}', rf'{{"command": "mysqldump -p\"{MARK}\" db"}}'),
+        ("sshpass -p hunter2 ssh host", f"sshpass -p {MARK} ssh host"),
+        ("redis-cli -h host -a hunter2 ping", f"redis-cli -h host -a {MARK} ping"),
+        ("docker login -u me -p hunter2 host", f"docker login -u me -p {MARK} host"),
+        ("openssl rsa -passin pass:hunter2 -in key", f"openssl rsa -passin pass:{MARK} -in key"),
+        ("ldapsearch -x -D cn=a -w hunter2", f"ldapsearch -x -D cn=a -w {MARK}"),
+        ("zip -P hunter2 a.zip b", f"zip -P {MARK} a.zip b"),
+        ("7z a -phunter2 a.7z", f"7z a -p{MARK} a.7z"),
+        ("machine host\n  login me\n  password hunter2\n", f"machine host\n  login me\n  password {MARK}\n"),
+        (r'{"x": "machine host login me\npassword hunter2"}', rf'{{"x": "machine host login me\npassword {MARK}"}}'),
+        ('password: |\n  hun"ter\n  more\nnext: 1', f"password: |\n  {MARK}\nnext: 1"),
+        ("-api_key: >-\n-  hunter2\n other", f"-api_key: >-\n-  {MARK}\n other"),
+        (r'{"x": "password: |\n  hunter2\n  more\nnext: 1"}', rf'{{"x": "password: |\n  {MARK}\nnext: 1"}}'),
+    ],
+)
+def test_what_a_program_takes_as_a_password_goes(text: str, told: str) -> None:
+    assert redact_counted(text) == (told, 1)
+    assert redact(told) == told
+
+
+def test_every_password_of_a_command_goes() -> None:
+    text = "curl -u me:hunter2 --proxy-user you:hunter3 host; mysql -phunter4"
+    assert redact_counted(text) == (f"curl -u me:{MARK} --proxy-user you:{MARK} host; mysql -p{MARK}", 3)
+
+
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:8])
 @pytest.mark.parametrize(
     "before",
@@ -147,7 +183,12 @@ def test_json_hides_what_it_says_in_other_places(value: Any, told: Any) -> None:
      "self._credentials = credentials", "self._token = block._token", "refresh_token: Token object",
      '["--password", password]', 'add("--token",\n    type=string)', "NOPASSWD: /usr/bin/something",
      "Authorization: Bearer $TOKEN", 'password="" user="somebody"', "--password --verbose", "--secret ./of/this/file",
-     r"C:\new\task-force-one-two-three-four", "a_sk-abcdefghijklmnopqrstuvwxyz"],
+     r"C:\new\task-force-one-two-three-four", "a_sk-abcdefghijklmnopqrstuvwxyz",
+     "docker run -u 1000:1000 image", "curl -u me https://host", "mysql -p -u root", "mysql -u root -p db",
+     '["mysql", "-p",   "db"]', 'sh -c "mysql -p"  and on', "curl -o a:b host", "curl -sSLu https://host:80",
+     "curl -u me:$PASSWORD host", 'curl -u "me:$PASSWORD" host', "curl x; docker run -u 1000:1000",
+     r'{"a":"curl x\ndocker run -u 1000:1000"}', "unzip -p a.zip", "zip -r a.zip b", "mysqld --port=33 -P 33",
+     "http://host -a b:c", "the login page password reset", "password: | either this", "token = a |\n  b"],
 )  # fmt: skip
 def test_ordinary_text_stays(text: str) -> None:
     assert redact(text) == text

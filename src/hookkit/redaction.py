@@ -1,8 +1,9 @@
 """Takes secrets out of what is about to leave the machine: by the names of keys, and by what secrets look like.
 
 Names are judged by whole words, so that ``max_tokens``, ``token_count`` and ``author`` stay. Looks are those of known
-providers' keys, private-key armour, and values that a name in the text gives away (``API_KEY=…``, ``--token …``,
-``https://me:…@``), in plain text as in JSON within JSON, within colours, or within a web address.
+providers' keys, private-key armour, values that a name in the text gives away (``API_KEY=…``, ``--token …``,
+``https://me:…@``), in plain text as in JSON within JSON, within colours, or within a web address, and what known
+programs take as a password (``curl -u me:…``, ``mysql -p…``).
 It errs towards keeping: what cannot be told from ordinary text stays, so a look through before publishing stays wise.
 """
 
@@ -41,6 +42,8 @@ _NAMING = ("name", "key", "header")
 # Letters before a word that are not part of it: the end of a colour, of a line in JSON, of a character in an address.
 _ESCAPED = r"(?<=[\[;0-9][mKJ])|(?<=\\[abfnrtv])|(?<=%[0-9A-Fa-f]{2})"
 _COLOUR = r"(?:\x1b\[[0-9;]*[A-Za-z])*"
+_BEGINS = r"(?:(?<![A-Za-z0-9_.-])|" + _ESCAPED + r")"
+_BLANKS = r"(?:\s|\\[nt]){1,40}"
 
 _LOOKS = re.compile(
     r"""
@@ -64,6 +67,9 @@ _LOOKS = re.compile(
     )
   | (?P<bearer>\b(?:[Bb]earer|[Bb]asic)\ +)[A-Za-z0-9._~+/=-]{12,}
   | (?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,200}:)[^\s/]{1,200}(?=@)
+  | (?P<netrc>"""
+    + rf"""{_BEGINS}machine{_BLANKS}[^\s\\]+{_BLANKS}login{_BLANKS}[^\s\\]+{_BLANKS}password{_BLANKS})"""
+    + r"""(?!\[REDACTED\])[^\s"'\\]{4,200}
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -71,7 +77,7 @@ _LOOKS = re.compile(
 _SIGNS = (
     "PRIVATE KEY", "sk-", "k_live_", "k_test_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox",
     "xapp-", "AKIA", "ASIA", "AIza", "ya29.", "eyJ", "npm_", "pypi-", "hf_", "SG.", "whsec_", "gsk_", "xai-", "dop_v1_",
-    "earer ", "asic ", "://",
+    "earer ", "asic ", "://", "login",
 )  # fmt: skip
 # Every sensitive name holds one of these.
 _STEMS = ("pass", "pwd", "secret", "credential", "auth", "cookie", "key", "token")
@@ -92,6 +98,42 @@ _VALUE = re.compile(
 )  # fmt: skip
 # Of cookies, all that follow in the line.
 _COOKIES = re.compile(r"""[\w.-]{1,100}=[^\r\n"'`\\\x1b]{4,}""")
+# Of a block of YAML's, all lines that are indented like its first.
+_BLOCK = re.compile(
+    r"""[|>][+-]?[ \t]*(?P<end>\n|(?P<json>\\{1,15}n))(?P<indent>[-+ ]?[ \t]+)"""
+    r"""(?P<lines>(?:(?!(?P=end))(?(json)[^\n"]|[^\n]))+(?:(?P=end)(?P=indent)(?:(?!(?P=end))(?(json)[^\n"]|[^\n]))+)*)"""
+)
+# A program, the rest of its command (lines may go on behind a backslash), and the option before its password.
+_USER = r"""[^\s:"'\\]{1,100}:(?!//)"""
+_ATTACHED = r"""(?P<quote>\\{0,15}["'])?"""
+_SPACED = r"""(?:=|\\{0,15}["'],\s{0,40}|\s{0,40})""" + _ATTACHED
+_PROGRAMS: dict[str, str] = {
+    "curl": rf"-(?:[A-Za-z]*[uU]|-user|-proxy-user){_SPACED}{_USER}",
+    "https?|xhs?": rf"-(?:a|-auth){_SPACED}{_USER}",
+    "(?:mysql|mariadb)[a-z-]*": rf"-p{_ATTACHED}",
+    "7z[ar]?": rf"-p{_ATTACHED}",
+    "sshpass": rf"-p{_SPACED}",
+    "(?:docker|podman|nerdctl|helm registry) login": rf"-p{_SPACED}",
+    "redis-cli": rf"-a{_SPACED}",
+    "ldap[a-z]+": rf"-w{_SPACED}",
+    "(?:un)?zip": rf"-P{_SPACED}",
+    "openssl": rf"-pass(?:in|out)?{_SPACED}pass:",
+}
+_COMMAND = re.compile(
+    _BEGINS
+    + "(?:"
+    + "|".join(f"(?P<p{number}>{program})" for number, program in enumerate(_PROGRAMS))
+    + r""")(?=[\s"'\\])(?P<rest>(?:[^\n;|&\\]|\\{3}n|\\\n|\\(?!n)){1,2000})"""
+)
+_OPTIONS = [
+    re.compile(
+        rf"""(?<![A-Za-z0-9_-]){option}(?![\s$,)\]}}])(?P<secret>(?(quote)(?:(?!(?P=quote))[^\n]){{3,200}}|"""
+        r"""[^\s"'`\\<>()]{3,200}))"""
+    )
+    for option in _PROGRAMS.values()
+]
+# Every command holds one of these.
+_CALLED = ("curl", "http", "xh", "mysql", "mariadb", "7z", "sshpass", " login", "redis-cli", "ldap", "zip", "openssl")
 _IDENTIFIER = re.compile(r"[A-Za-z_.]+")
 _SHORTEST = 4
 _FLAG = re.compile(r"--[A-Za-z][A-Za-z0-9_-]*")
@@ -165,6 +207,11 @@ class _Redaction:
             if sign in text:
                 text = _LOOKS.sub(self._look, text)
                 break
+        if " -" in text or '"-' in text:
+            for program in _CALLED:
+                if program in text:
+                    text = _COMMAND.sub(self._command, text)
+                    break
         lowered = text.lower()
         return self._named(text) if any(stem in lowered for stem in _STEMS) else text
 
@@ -173,7 +220,17 @@ class _Redaction:
         return MARK
 
     def _look(self, found: re.Match[str]) -> str:
-        return (found["bearer"] or found["url"] or "") + self._mark()
+        return (found["bearer"] or found["url"] or found["netrc"] or "") + self._mark()
+
+    def _command(self, found: re.Match[str]) -> str:
+        number = next(number for number in range(len(_OPTIONS)) if found[f"p{number}"])
+        start, end = found.span("rest")
+        return found.string[found.start() : start] + _OPTIONS[number].sub(self._option, found.string[start:end])
+
+    def _option(self, found: re.Match[str]) -> str:
+        if found["secret"].startswith(MARK):
+            return found.group()
+        return found.group()[: found.start("secret") - found.start()] + self._mark()
 
     def _named(self, text: str) -> str:
         pieces, done, position = [], 0, 0
@@ -199,6 +256,8 @@ def _value_of(name: str, text: str, position: int) -> tuple[int, int]:
     """From where to where the secret is that a name before ``position`` gives away; nowhere: the same number twice."""
     if "cookie" in name.lower() and (cookies := _COOKIES.match(text, position)):
         return cookies.span()
+    if block := _BLOCK.match(text, position):
+        return block.span("lines")
     value = _VALUE.match(text, position)
     if not value:
         return position, position
