@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import signal
 import socket
 import subprocess
@@ -10,14 +12,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from hookkit import cli
+from hookkit.dashboard.live import MOST
+from tests.waiting import wait_for
 
-from .events import request, sent
+from .events import event, request, sent
 from .made import put, record
 from .process import FREE, command, serving
 
@@ -70,6 +75,50 @@ def test_it_stops_at_once_with_streams_open(by: signal.Signals) -> None:
             while stream.recv(65536):
                 pass
             stream.close()
+
+
+@pytest.fixture
+def few_files() -> Iterator[Callable[[], None]]:
+    """As on most machines, few files may be open at a time, in what is started, too; a call allows us more of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    yield lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4 * MOST), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_thousand_listen_at_a_time_and_pages_still_come(few_files: Callable[[], None]) -> None:
+    with serving() as served, contextlib.ExitStack() as opened:
+        few_files()
+        streams = [opened.enter_context(_open_stream(served.address)) for _ in range(MOST)]
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            served.get("/api/v1/all/live")
+        refused.value.close()
+        assert refused.value.code == 503
+        assert b"<main" in served.get("/")[1]
+        asked = urllib.request.Request(
+            f"{served.told['otlp_http']}/v1/logs",
+            sent(event(1, "told_to_all")),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(asked, timeout=60).close()
+        for stream in streams:
+            heard = b""
+            while b"told_to_all" not in heard:
+                got = stream.recv(65536)
+                assert got, heard
+                heard += got
+        for stream in streams:
+            stream.close()
+        wait_for(lambda: _listens(served.address))  # those who left make room
+        assert served.stop() == (0, "")
+
+
+def _listens(address: str) -> bool:
+    try:
+        _open_stream(address).close()
+    except AssertionError:
+        return False
+    return True
 
 
 def test_a_second_one_says_where_the_first_one_is() -> None:

@@ -94,6 +94,7 @@ async def _serve(only: Instance, wanted: dict[str, Port], forward: str | None, *
     from hookkit.dashboard.ports import take
     from hookkit.dashboard.site import open_site
 
+    server.allow_many_connections()
     stop = server.Stop()
     host = wanted["web"].host
     token = "" if guard.is_loopback(host) else secrets.token_urlsafe(24)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from hookkit.errors import HookkitError
 
 _GRACE = 2  # seconds for answers that are under way
 _CONNECTIONS = 4096
+_FILES = 3 * _CONNECTIONS  # open at a time: both servers' connections, and what is read for them
 _HEAD = 32 << 10  # bytes of the head of a request
 
 
@@ -41,6 +43,15 @@ def server(app: ASGIApp) -> Server:
             ws="none",
         )
     )
+
+
+def allow_many_connections() -> None:
+    """Raise how many files this process may have open, as far as it may: often 256 or 1,024, fewer than may listen."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a system may have another limit, which it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Stop:
