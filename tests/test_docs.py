@@ -54,6 +54,7 @@ def _hookkit_commands() -> list[str]:
 ENDLESS = frozenset({"hookkit tail"})
 
 
+@pytest.mark.long
 def test_every_hookkit_command_in_the_documents_runs(
     tmp_path: Path, isolated_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ from . import events
 from .events import SESSION, event, request
 from .made import put, record
 
-pytestmark = pytest.mark.usefixtures("home")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("home")]
 
 
 class Stream:

@@ -200,6 +200,7 @@ def _send_to(rig: Rig, raw: bytes, session: str) -> Payload:
     return data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("raw", [b"", b'{"session_id": "cut off he'])
 def test_a_stdin_that_stays_open_does_not_keep_the_agent_waiting_for_ever(rig: Rig, raw: bytes) -> None:
     reader, writer = os.pipe()
@@ -212,6 +213,7 @@ def test_a_stdin_that_stays_open_does_not_keep_the_agent_waiting_for_ever(rig: R
     assert len(rig.lines()) == 1
 
 
+@pytest.mark.long
 def test_a_whole_payload_on_a_stdin_that_stays_open_is_a_whole_payload(rig: Rig) -> None:
     reader, writer = os.pipe()
     try:

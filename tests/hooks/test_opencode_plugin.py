@@ -177,6 +177,7 @@ def test_nothing_is_started_where_the_user_said_no(stage: Stage) -> None:
     assert stage.play(CREATED, PROMPT, before(), DISPOSE, HOOKKIT_DISABLE="1")[0] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["deaf", "fails", "loud"])
 def test_a_script_that_goes_wrong_disturbs_nobody(stage: Stage, what: str) -> None:
     stage.play(CREATED, PROMPT, before(command="x" * (5 << 20)), after(), BUSY, IDLE, DISPOSE, SCRIPT=what)
@@ -189,6 +190,7 @@ def test_a_script_or_interpreter_that_is_gone_disturbs_nobody(stage: Stage) -> N
         assert stage.play(CREATED, PROMPT, before(), after(), BUSY, IDLE, DISPOSE)[0] == []
 
 
+@pytest.mark.long
 def test_a_script_that_does_not_end_is_not_waited_for(stage: Stage) -> None:
     stage.patience = 300
     _, ms = stage.play(CREATED, PROMPT, before(), after(), BUSY, IDLE, DISPOSE, SCRIPT="for ever")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -101,6 +102,7 @@ _GROUPS = {
 _SERVICE = st.sampled_from([*_SERVICES, "", "somebody"]).map(lambda name: _pair("service.name", {"stringValue": name}))
 
 
+@pytest.mark.long
 @given(data=st.data())
 def test_whatever_is_said_can_be_written_read_closed_and_summed_up(data: st.DataObject) -> None:
     rows = []
