@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import Any
 from .drivers.base import Driver, Heard, Place
 from .model_server import ModelServer, Recorded
 from .programs import InstalledAgent
-from .script import Script
+from .script import Bash, Script, Text, Turn
 
 Json = dict[str, Any]
 
@@ -197,6 +198,28 @@ class Sandbox:
             self.command(prompt, self.session_id or None), cwd=self.project, env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
+
+    def kill_in_a_call(self, *before: Turn) -> None:
+        """Run the agent and kill it while a command runs that has made begun.txt and would go on for ever.
+
+        before: turns that come first. By then the session's file tells of the command, if the agent's does so at all:
+        agents write a little later than they act.
+        """
+        release = self.base.parent / "release"
+        endless = f"echo begun > begun.txt; until [ -e '{release}' ]; do sleep 0.05; done"
+        agent = self.start(Script([*before, [Bash(endless)], [Text("Never said.")]]))
+        words = b"begun.txt; until" if self.driver.tells_of_running_calls else b""
+        for _ in attempts():
+            if (self.project / "begun.txt").exists() and self._tells_of(words):
+                break
+        os.killpg(agent.pid, signal.SIGKILL)  # the program may be a child of what was started
+        agent.wait()
+        release.touch()
+        self.settle()
+
+    def _tells_of(self, words: bytes) -> bool:
+        kept = {path.with_name(path.name + end) for _, path in self.driver.sessions(self.place) for end in ("", "-wal")}
+        return any(words in path.read_bytes() for path in kept if path.is_file())
 
     def transcript(self, session_id: str | None = None) -> Path:
         """The session's transcript, wherever the agent put it."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import uuid
 from pathlib import Path
 
 import pytest
 
 from .evidence import assert_lines_match_the_witness, hook_lines, recorded_trace, tree_of, windows, written_tree
-from .sandbox import Run, Sandbox, attempts
+from .sandbox import Run, Sandbox
 from .script import ApiError, Bash, Delay, Edit, Read, Script, Text, Turn, Write
 from .twins import Twins
 
@@ -139,18 +137,8 @@ def test_an_agent_that_deletes_ignored_files_keeps_what_comes_after(twins: Twins
 def test_an_agent_that_is_killed_in_the_middle_of_a_call_loses_nothing(twins: Twins, tmp_path: Path) -> None:
     box = twins.box("recorded", install=True)
     box.repository()
-    release = tmp_path / "release"
-    endless = f"echo begun > begun.txt; until [ -e '{release}' ]; do sleep 0.05; done"
-    script = Script([[Write(f"{box.project}/a.txt", "a\n")], [Bash(endless)], [Text("Never said.")]])
 
-    agent = box.start(script)
-    for _ in attempts():
-        if (box.project / "begun.txt").exists():
-            break
-    os.kill(agent.pid, signal.SIGKILL)
-    agent.wait()
-    release.touch()
-    box.settle()
+    box.kill_in_a_call([Write(f"{box.project}/a.txt", "a\n")])
 
     lines = hook_lines(box)
     assert [line["event"] for line in lines][-3:] == ["PreToolUse", "PostToolUse", "PreToolUse"]
@@ -163,16 +151,7 @@ def test_an_agent_that_is_killed_in_the_middle_of_a_call_loses_nothing(twins: Tw
 def test_the_call_that_was_killed_is_closed_at_the_next_boundary(twins: Twins, tmp_path: Path) -> None:
     box = twins.box("recorded", install=True)
     box.repository()
-    release = tmp_path / "release"
-    endless = f"echo begun > begun.txt; until [ -e '{release}' ]; do sleep 0.05; done"
-    agent = box.start(Script([[Bash(endless)], [Text("Never said.")]]))
-    for _ in attempts():
-        if (box.project / "begun.txt").exists():
-            break
-    os.kill(agent.pid, signal.SIGKILL)
-    agent.wait()
-    release.touch()
-    box.settle()
+    box.kill_in_a_call()
 
     resumed = box.run(Script([], {}), "Are you there?", resume=True)
     trace = recorded_trace(box)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
-import signal
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -27,7 +25,7 @@ from .evidence import (
 )
 from .observe import observe
 from .questions import START, blame, bound, errors, play, trees, witnessed_trace
-from .sandbox import Run, Sandbox, attempts, hookkit, interpreter
+from .sandbox import Run, Sandbox, hookkit, interpreter
 from .script import Bash, Edit, Read, Script, Text, Turn, Write
 from .twins import Played, Twins
 from .usage import Usage, handed_out, total
@@ -206,18 +204,7 @@ def test_a_call_that_begins_and_never_ends_is_shown_as_that(box: Sandbox, tmp_pa
 
 
 def test_a_call_in_which_the_agent_is_killed_is_closed_at_the_next_boundary(box: Sandbox, tmp_path: Path) -> None:
-    release = tmp_path / "release"
-    endless = f"echo begun > begun.txt; until [ -e '{release}' ]; do sleep 0.05; done"
-    agent = box.start(Script([[Write(f"{box.project}/a.txt", "a\n")], [Bash(endless)], [Text("Never said.")]]))
-    for _ in attempts():
-        if not (box.project / "begun.txt").exists():
-            continue
-        if any(path.exists() for _, path in box.driver.sessions(box.place)):  # some agents write late
-            break
-    os.killpg(agent.pid, signal.SIGKILL)  # the program may be a child of what was started
-    agent.wait()
-    release.touch()
-    box.settle()
+    box.kill_in_a_call([Write(f"{box.project}/a.txt", "a\n")])
     events = [line["event"] for line in hook_lines(box)]
     assert [event for event in events if "ToolUse" in event] == ["PreToolUse", "PostToolUse", "PreToolUse"]
     assert events[-1] == "PreToolUse"

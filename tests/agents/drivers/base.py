@@ -102,6 +102,7 @@ class Driver(ABC):
     canonical: the agent's name of an event -> hookkit's, where it is another; see ``event``.
     call_ids: whether the payloads' call ids are those of the transcript ("transcript"), only the same in all payloads
     of one call ("hook"), or not there at all ("none").
+    tells_of_running_calls: whether the session's file names a call before it has ended.
     install_options: what a user adds to ``hookkit install`` so that the hooks run without any further question.
     compact: the prompt that makes the agent compact the conversation, where it has one.
     """
@@ -111,6 +112,7 @@ class Driver(ABC):
     chooses_session: ClassVar[bool] = False
     canonical: ClassVar[Mapping[str, str]] = {}
     call_ids: ClassVar[Literal["transcript", "hook", "none"]] = "transcript"
+    tells_of_running_calls: ClassVar[bool] = True
     install_options: ClassVar[tuple[str, ...]] = ()
     compact: ClassVar[str | None] = None
 

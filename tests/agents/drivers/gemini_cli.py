@@ -47,6 +47,7 @@ class GeminiCli(Driver):
         "AfterAgent": "Stop",
     }
     call_ids = "none"
+    tells_of_running_calls = False
 
     def wire(self) -> Wire:
         return GeminiGenerateContent(self.say)
