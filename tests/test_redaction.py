@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.redaction import _LOOKS, _SIGNS, _STEMS, MARK, is_sensitive, redact, redact_counted
+from hookkit.redaction import _CALLED, _COMMAND, _LOOKS, _SIGNS, _STEMS, MARK, is_sensitive, redact, redact_counted
 
 SECRETS = (
     "sk-ant-api03-abcdefghijklmnopqrstuvwx",
@@ -121,6 +121,7 @@ def test_a_name_gives_its_value_away_in_any_spelling(text: str, told: str) -> No
         ("/usr/bin/curl --proxy-user me:hunter2 -X PUT host", f"/usr/bin/curl --proxy-user me:{MARK} -X PUT host"),
         ("curl \\\n  -H 'a: b' \\\n  -u me:hunter2", f"curl \\\n  -H 'a: b' \\\n  -u me:{MARK}"),
         (r'{"command": "cd x\ncurl \\\n -u me:hunter2 -v"}', rf'{{"command": "cd x\ncurl \\\n -u me:{MARK} -v"}}'),
+        ("curl host \\\n-u me:hunter2", f"curl host \\\n-u me:{MARK}"),
         ('["curl", "-u", "me:hunter2"]', f'["curl", "-u", "me:{MARK}"]'),
         ("http -a me:hunter2 example.org", f"http -a me:{MARK} example.org"),
         ("mysql -uroot -phunter2 db", f"mysql -uroot -p{MARK} db"),
@@ -250,6 +251,12 @@ def test_every_sensitive_name_has_a_stem(name: str) -> None:
 @given(st.from_regex(_LOOKS, fullmatch=True))
 def test_every_look_has_a_sign(text: str) -> None:
     assert any(sign in text for sign in _SIGNS)
+
+
+@settings(deadline=None)
+@given(st.from_regex(_COMMAND))
+def test_every_command_has_a_program(text: str) -> None:
+    assert any(program in text for program in _CALLED)
 
 
 def _shape(value: Any) -> Any:

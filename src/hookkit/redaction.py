@@ -207,7 +207,7 @@ class _Redaction:
             if sign in text:
                 text = _LOOKS.sub(self._look, text)
                 break
-        if " -" in text or '"-' in text:
+        if "-" in text:
             for program in _CALLED:
                 if program in text:
                     text = _COMMAND.sub(self._command, text)

@@ -212,6 +212,8 @@ class Sandbox:
         for _ in attempts():
             if (self.project / "begun.txt").exists() and self._tells_of(words):
                 break
+        else:
+            raise AssertionError("the command never began, or the session's file never told of it")
         os.killpg(agent.pid, signal.SIGKILL)  # the program may be a child of what was started
         agent.wait()
         release.touch()
