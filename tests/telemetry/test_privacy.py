@@ -27,7 +27,8 @@ def read(record: dict[str, Any], policy: Any = "hash", **resource: Any) -> dict[
     [
         ("user.id", "s3cret"), ("user.account_uuid", "s3cret"), ("organization.id", "s3cret"), ("host.name", "s3cret"),
         ("installation.id", "s3cret"), ("process.owner", "s3cret"), ("enduser.pseudo.id", "s3cret"),
-        ("service.instance.id", "s3cret"), ("user.full_name", "s3cret"), ("user.account_id", 53), ("org_id", "s3cret"),
+        ("service.instance.id", "s3cret"), ("user.full_name", "s3cret"), ("user.account_id", 5_318_008_531),
+        ("org_id", "s3cret"),
     ],
 )  # fmt: skip
 def test_ids_of_persons_and_machines_are_hashed_or_dropped(name: str, value: object) -> None:
